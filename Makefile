@@ -1,0 +1,77 @@
+# What there is to do here. `make` lists it; GNU make 3.81 and a POSIX shell are enough.
+
+VENV   := .venv
+PYTHON ?=
+ARGS   ?=
+
+python := $(VENV)/bin/python
+pip    := $(python) -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help run test lint bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@echo "Options are handed on with ARGS: make run ARGS=--help"
+
+run: $(VENV)/installed-run ## the counter on this laptop, no account needed
+	@$(python) -m local $(ARGS)
+
+test: lint ## everything that must hold: lint, types, tests
+	@$(python) -m pytest $(ARGS)
+
+lint: $(VENV)/installed-test ## ruff and mypy
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy . .github/report.py
+
+bench: $(VENV)/installed-test ## the measurements behind the README's numbers
+	@$(python) -m bench $(ARGS)
+
+clean: ## remove the virtual environment and all caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Running the counter needs what the function needs, and no more.
+$(VENV)/installed-run: requirements.txt $(python)
+	@echo "Installing what the function needs into $(VENV), once ..."
+	@$(pip) -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-test: requirements.txt tests/requirements.txt $(python)
+	@echo "Installing what the tests need into $(VENV), once ..."
+	@$(pip) -r tests/requirements.txt
+	@touch $(VENV)/installed-run $@
+
+# A name on PATH may be a version manager's shim that fails, so every candidate is run and asked. Oracle's kit for
+# functions (fdk 0.1.128) is at home on Python 3.11 to 3.13; 3.14 may work, 3.15 has lost what it loads functions with.
+# Newer ones are therefore taken only when nothing better is here, and said so.
+good  := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+newer := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < (3, 14))
+bare  := import sys; sys.exit(sys.version_info[:2] < (3, 11))
+
+# Without its Python (upgraded away, or the folder moved) nothing that was installed counts.
+broken := $(shell test -x $(python) || rm -f $(VENV)/installed-run $(VENV)/installed-test)
+
+candidates = $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3.13 python3 python python3.14)
+
+$(python):
+	@found=; unfit=; \
+	for candidate in $(candidates); do \
+	    if "$$candidate" -c '$(good)' >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    for candidate in $(candidates); do \
+	        if "$$candidate" -c '$(newer)' >/dev/null 2>&1; then \
+	            found=$$candidate; \
+	            echo "Warning: only a Python newer than 3.13 is here; Oracle's fdk may not run on it." >&2; \
+	            break; \
+	        elif "$$candidate" -c '$(bare)' >/dev/null 2>&1; then unfit=$$candidate; fi; \
+	    done; \
+	fi; \
+	if [ -z "$$found" ] && [ -n "$$unfit" ]; then \
+	    echo "$$unfit has no venv module; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; \
+	elif [ -z "$$found" ]; then \
+	    echo "Python 3.11 or newer is needed; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	trap 'rm -rf $(VENV); exit 130' INT TERM; \
+	"$$found" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }

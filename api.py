@@ -1,0 +1,259 @@
+"""What the counter answers: a Request in, a Response out, the same behind every door.
+
+Everything a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner, CORS,
+errors. Nothing that was sent is ever repeated in an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from counter_store import CounterStore
+from crawlers import is_crawler
+from documents import DamagedDocument, StoreError, Unavailable
+from privacy import visitor_hash
+from report import NotPublished, Publisher, compose
+from request import BadRequest, Request, Response
+from settings import Settings, SettingsError
+from tally import Tally, Visit
+
+SERVICE = "visitor-counter"
+_VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_HINTS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_JSON = "application/json"
+
+Answer = tuple[int, Mapping[str, Any], Mapping[str, str]]
+
+
+class Api:
+    """The counter's answers. `publisher` is asked for when a report is to go out; None means that there is no topic.
+    `now` gives unix seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: CounterStore,
+        publisher: Callable[[], Publisher] | None,
+        now: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._publisher = publisher
+        self._now = now
+        self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
+            "counter": (("GET", "HEAD", "POST"), self._counter),
+            "health": (("GET", "HEAD"), self._health),
+            "report": (("GET", "POST"), self._report),
+        }
+
+    def answer(self, request: Request) -> Response:
+        """The answer to `request`. Raises nothing that a caller, or the storage, can cause."""
+        try:
+            request = request.resolved()
+            status, content, headers = self._dispatch(request)
+        except BadRequest as error:
+            status, content, headers = _error(error.status, error.word, str(error))
+        except StoreError as error:
+            status, content, headers = _failed(error)
+        return respond(request, self._settings, status, content, headers)
+
+    def _dispatch(self, request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return 204, {}, {}
+        if request.route not in self._routes:
+            return _error(404, "not_found", "There is nothing here. Try /counter.")
+        methods, handle = self._routes[request.route]
+        if request.method not in methods:
+            status, content, headers = _error(405, "method_not_allowed", "This method is not for this address.")
+            return status, content, {**headers, "Allow": ", ".join((*methods, "OPTIONS"))}
+        return handle(request)
+
+    def _counter(self, request: Request) -> Answer:
+        counts = request.method == "POST" or (request.method == "GET" and self._settings.count_on_get)
+        if not counts or request.query.get("peek", "0").lower() not in ("0", "false", "no"):
+            return 200, _shown(self._store.read(request.deadline), "peek"), {}
+        visit = self._visit(request)
+        tally = self._store.keep(visit, self._now(), request.deadline)
+        return 200, _shown(tally, visit.reason), {}
+
+    def _visit(self, request: Request) -> Visit:
+        vid = None if _wants_privacy(request) else _vid(request)
+        reason = self._filtered(request)
+        return Visit(
+            id=_visit_id(request.id),
+            day=str(self._today().date()),
+            visitor=visitor_hash(self._settings.salt.reveal(), vid) if vid and not reason else None,
+            reason=reason,
+        )
+
+    def _filtered(self, request: Request) -> str | None:
+        hints = " ".join(request.headers.get(name, "") for name in _HINTS).lower()
+        if "prefetch" in hints or "prerender" in hints or "preview" in hints:
+            return "prefetch"
+        if self._settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
+            return "crawler"
+        return None
+
+    def _health(self, request: Request) -> Answer:
+        warnings = {"warnings": self._settings.warnings} if self._settings.warnings else {}
+        try:
+            count = self._store.read(request.deadline).pageviews
+        except StoreError as error:
+            return 503, {**_unhealthy(error, self._now()), **warnings}, _RETRY_LATER
+        state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
+        return 200, {**state, "timestamp": _iso(self._now()), **warnings}, {}
+
+    def _report(self, request: Request) -> Answer:
+        if not self._is_owner(request):
+            return _unauthorized()
+        if self._publisher is None:
+            return _error(500, "misconfigured", "TOPIC_OCID is not set: there is nowhere to send the report to.")
+        tally, _ = self._store.settle(self._now(), request.deadline)
+        title, body = compose(tally, self._today(), self._settings.site_name)
+        try:
+            self._publisher().publish(title, body)
+        except NotPublished as error:
+            if error.retry:
+                return _error(503, "not_published", f"{error} Try again; the mail may then come twice.", retry_after=30)
+            return _error(500, "misconfigured", str(error))
+        return 200, {"ok": True, "report": True}, {}
+
+    def _is_owner(self, request: Request) -> bool:
+        if request.direct:
+            return True
+        if self._settings.report_token is None:
+            return False
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = request.query.get("token", "")
+        # Of the hashes, so that not even the length can be told from the time it takes.
+        return hmac.compare_digest(_sha256(given.strip()), _sha256(self._settings.report_token.reveal()))
+
+    def _today(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), self._settings.timezone)
+
+
+def unready(request: Request, problem: SettingsError | StoreError, now: float) -> Response:
+    """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
+    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it."""
+    if request.route == "health":
+        return respond(request, Settings(), 503, _unhealthy(problem, now), _RETRY_LATER)
+    return respond(request, Settings(), *_failed(problem))
+
+
+def internal_error(request: Request) -> Response:
+    """The answer when a door caught what should never happen. What happened is for the log alone."""
+    return respond(request, Settings(), *_error(500, "internal_error", "Something went wrong; the log says more."))
+
+
+def respond(
+    request: Request, settings: Settings, status: int, content: Mapping[str, Any], headers: Mapping[str, str]
+) -> Response:
+    """The Response with what every answer has: JSON, the request's id, and the headers for caches and browsers."""
+    has_body = status != 204 and request.method != "HEAD"
+    return Response(
+        status,
+        {
+            "Content-Type": _JSON,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": request.id,
+            **_cors(request, settings),
+            **headers,
+        },
+        json.dumps({**content, "requestId": request.id}, separators=(",", ":")).encode() if has_body else b"",
+    )
+
+
+_RETRY_LATER = {"Retry-After": "30"}
+
+
+def _error(status: int, word: str, message: str, retry_after: int | None = None) -> Answer:
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    return status, {"ok": False, "error": word, "message": message}, headers
+
+
+def _failed(error: SettingsError | StoreError) -> Answer:
+    if isinstance(error, Unavailable):
+        status, content, headers = _error(503, "storage_unavailable", str(error), retry_after=2)
+        return status, {**content, "mayBeCounted": error.unclear}, headers
+    return _error(500, "damaged_document" if isinstance(error, DamagedDocument) else "misconfigured", str(error))
+
+
+def _unhealthy(error: SettingsError | StoreError, now: float) -> dict[str, Any]:
+    state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(error)}
+    return {**state, "timestamp": _iso(now)}
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def _unauthorized() -> Answer:
+    status, content, _ = _error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.")
+    return status, content, {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
+
+
+def _shown(tally: Tally | None, reason: str | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "ok": True,
+        "count": tally.pageviews if tally else None,
+        "unique": tally.unique if tally else None,
+        "updatedAt": tally.updated_at if tally else None,
+        "counted": reason is None,
+    }
+    if tally and tally.unique_is_estimate:
+        shown["uniqueIsEstimate"] = True
+    if reason is not None:
+        shown["reason"] = reason
+    return shown
+
+
+def _cors(request: Request, settings: Settings) -> dict[str, str]:
+    allowed = settings.allowed_origins
+    headers = {"Access-Control-Expose-Headers": "X-Request-Id, Retry-After"}
+    origin = request.headers.get("origin", "")
+    if "*" in allowed:
+        headers["Access-Control-Allow-Origin"] = "*"
+    else:
+        headers["Vary"] = "Origin"
+        if origin.lower() not in allowed:
+            return headers
+        # The listed spelling, not the one that was sent: nothing sent is repeated.
+        headers["Access-Control-Allow-Origin"] = origin.lower()
+    if request.method == "OPTIONS":
+        headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
+        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        headers["Access-Control-Max-Age"] = "86400"
+    return headers
+
+
+def _wants_privacy(request: Request) -> bool:
+    return request.headers.get("sec-gpc", "").strip() == "1" or request.headers.get("dnt", "").strip() == "1"
+
+
+def _vid(request: Request) -> str | None:
+    vid = request.query["vid"] if "vid" in request.query else _vid_in_body(request)
+    if vid is not None and not (isinstance(vid, str) and _VID.fullmatch(vid)):
+        raise BadRequest("invalid_vid", "vid must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
+    return vid
+
+
+def _vid_in_body(request: Request) -> Any:
+    return request.json.get("vid") if request.method == "POST" else None
+
+
+def _visit_id(request_id: str) -> str:
+    # Short, of one form whatever the platform's ids look like, and safe in the name of an object.
+    return base64.urlsafe_b64encode(hashlib.sha256(request_id.encode()).digest()[:9]).decode("ascii")
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

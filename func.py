@@ -1,0 +1,121 @@
+"""Oracle's door: an Fn call in, an Fn answer out. The parts are built once a container, at its first call."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from fdk.context import InvokeContext
+from fdk.response import Response as FnResponse
+from oci.auth.signers import get_resource_principals_signer
+
+import object_storage
+from api import Api, internal_error, unready
+from counter_store import CounterStore
+from documents import Misconfigured, StoreError
+from request import Request, Response
+from settings import Settings, SettingsError
+from tally import Limits
+
+MARGIN_SECONDS = 2.0
+"""Kept back of a call's time, so that the answer gets out before the platform ends the call."""
+
+DEFAULT_SECONDS = 30.0
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+# The FDK sets the root logger to DEBUG, and the SDK then logs several lines for each request.
+logging.getLogger().setLevel(logging.WARNING)
+log = logging.getLogger("visitor-counter")
+log.setLevel(logging.INFO)
+
+
+def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
+    """Answers one call. Never raises: the FDK would send the exception's text to the visitor."""
+    request = _request(ctx, data)
+    try:
+        response = _api().answer(request)
+    except (SettingsError, StoreError) as problem:
+        log.error("the counter cannot start: %s", problem)
+        response = unready(request, problem, time.time())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the visitor gets an answer and the log the place
+        log.error("unexpected %s at %s, request %s", type(error).__name__, _place(error), request.id)
+        response = internal_error(request)
+    return _fn_response(ctx, response)
+
+
+@cache
+def _api() -> Api:
+    settings = Settings.from_environment()
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    signer = _signer()
+    client = object_storage.connect(signer, settings.object_storage_endpoint)
+    namespace = settings.namespace or object_storage.namespace(client, timeout=3.0)
+    store = CounterStore(
+        object_storage.ObjectStorage(client, namespace, settings.bucket, settings.object),
+        Limits(seen=settings.seen_limit, days=settings.history_days),
+        requests=0 if settings.namespace else 1,
+    )
+
+    @cache
+    def topic() -> Any:
+        from notifications import Topic  # noqa: PLC0415 - once a day, and no part of a cold start
+
+        return Topic(signer, settings.topic or "", settings.notifications_endpoint)
+
+    return Api(settings, store, topic if settings.topic else None, time.time)
+
+
+def _signer() -> Any:
+    try:
+        return get_resource_principals_signer()
+    except (OSError, ValueError) as error:
+        # Outside Oracle Functions there is none; `make run` makes one up.
+        raise Misconfigured("The function has no resource principal to sign its requests with.") from error
+
+
+def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:
+    # Only a gateway names an address, and no header of a client can take it away (`fn-intent` would be no proof: the
+    # FDK lets a client's own header of that name win). A call without one was signed, and checked by the cloud.
+    url, call_id = ctx.RequestURL(), ctx.CallID() or ""
+    return Request(
+        method="GET" if url is None else (ctx.Method() or "GET").upper(),
+        url=url,
+        headers={name.lower(): _last(value) for name, value in ctx.HTTPHeaders().items()},
+        body=data.read() if data is not None else b"",
+        id=call_id if _CALL_ID.fullmatch(call_id) else uuid.uuid4().hex,
+        deadline=_deadline(ctx.Deadline()),
+    )
+
+
+def _last(value: str | list[str]) -> str:
+    # Behind a gateway a header may come twice, the platform's first and the client's last.
+    return value[-1] if isinstance(value, list) else value
+
+
+def _deadline(text: str) -> float:
+    try:
+        end = datetime.fromisoformat(text)
+        left = (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() - time.time()
+    except (TypeError, ValueError):
+        left = DEFAULT_SECONDS
+    return time.monotonic() + max(left - MARGIN_SECONDS, 0.5)
+
+
+def _fn_response(ctx: InvokeContext, response: Response) -> FnResponse:
+    headers: Mapping[str, str] = dict(response.headers)
+    return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"

@@ -1,0 +1,154 @@
+"""
+The objects of the stand-in: named bytes with an ETag, kept in one SQLite file.
+
+What Object Storage promises is kept here: reads see the last write, a condition and its write are one step, and an
+ETag never comes back, not even for the same bytes.
+"""
+
+import base64
+import hashlib
+import sqlite3
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, etag TEXT NOT NULL, modified REAL NOT NULL,
+    PRIMARY KEY (bucket, name)
+);
+"""
+UPDATE = "UPDATE objects SET data = ?, etag = ?, modified = ? WHERE bucket = ? AND name = ? AND etag = ?"
+INSERT = "INSERT INTO objects (data, etag, modified, bucket, name) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO "
+CREATE = INSERT + "NOTHING"
+OVERWRITE = INSERT + "UPDATE SET data = excluded.data, etag = excluded.etag, modified = excluded.modified"
+DELETE = "DELETE FROM objects WHERE bucket = ? AND name = ? AND etag = coalesce(?, etag)"
+LAST = "\U0010ffff"
+
+
+class PreconditionFailed(Exception):
+    """The condition did not hold; nothing was changed. ``code`` is Oracle's word for it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it was at the time of the call."""
+
+    name: str
+    data: bytes
+    etag: str
+    modified: float
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of the data, as headers carry it."""
+        return md5_of(self.data)
+
+
+def md5_of(data: bytes) -> str:
+    """Return the MD5 as headers carry it."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def connect(path: str | Path) -> sqlite3.Connection:
+    """Open the stand-in's file in the mode all its users share: WAL, and no fsync per write."""
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+class Objects:
+    """
+    Objects by bucket and name. Any number of threads may call at once; ``path`` may be ``":memory:"``.
+
+    Each method is one step: nobody sees half of it, and of many callers with the same condition one wins.
+    """
+
+    def __init__(self, path: str | Path = ":memory:") -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection = connect(path)
+        self._connection.executescript(SCHEMA)
+        self._buckets = {name for (name,) in self._connection.execute("SELECT name FROM buckets")}
+
+    @property
+    def buckets(self) -> frozenset[str]:
+        """The names of all buckets."""
+        return frozenset(self._buckets)
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Say whether the bucket was created."""
+        return bucket in self._buckets
+
+    def create_bucket(self, bucket: str) -> None:
+        """Create a bucket; one that is there already is left as it is."""
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO buckets VALUES (?)", (bucket,))
+            self._buckets.add(bucket)
+
+    def get(self, bucket: str, name: str) -> Stored | None:
+        """Return the object, or None when there is none."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT data, etag, modified FROM objects WHERE bucket = ? AND name = ?", (bucket, name)
+            ).fetchone()
+        return Stored(name, *row) if row else None
+
+    def put(
+        self, bucket: str, name: str, data: bytes, if_match: str | None = None, if_none_match: str | None = None
+    ) -> str:
+        """
+        Write the object and return its new ETag. A bucket that is not there is created on the way.
+
+        ``if_match`` writes only over this ETag, ``if_none_match="*"`` only where there is no object; otherwise raises
+        PreconditionFailed. An ``if_match`` on an absent object fails like a stale one (Oracle does not say; S3 answers
+        404 there, and the Documents of the function must live with either).
+        """
+        if bucket not in self._buckets:
+            self.create_bucket(bucket)
+        etag = str(uuid.uuid4())
+        # Condition and write are a single statement, so that a second process on the same file cannot come between.
+        values: tuple[object, ...] = (data, etag, time.time(), bucket, name)
+        if if_match is not None:
+            statement, values = UPDATE, (*values, if_match)
+        else:
+            statement = CREATE if if_none_match is not None else OVERWRITE
+        with self._lock:
+            written = self._connection.execute(statement, values).rowcount
+        if not written:
+            raise PreconditionFailed("IfNoneMatchFailed" if if_match is None else "IfMatchFailed")
+        return etag
+
+    def delete(self, bucket: str, name: str, if_match: str | None = None) -> bool:
+        """Remove the object; False when there was none. Raises PreconditionFailed when ``if_match`` is not its ETag."""
+        with self._lock:
+            removed = self._connection.execute(DELETE, (bucket, name, if_match)).rowcount
+        if not removed and if_match is not None and self.get(bucket, name):
+            raise PreconditionFailed("IfMatchFailed")
+        return bool(removed)
+
+    def list(
+        self, bucket: str, prefix: str = "", start: str = "", end: str | None = None, limit: int = 1000
+    ) -> list[Stored]:
+        """Return at most ``limit`` objects in the order of their names, ``start`` included and ``end`` not."""
+        # SQLite compares text byte by byte in UTF-8, which is the order Object Storage lists in.
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT name, data, etag, modified FROM objects WHERE bucket = ? AND name >= ?"
+                " AND name < ? ORDER BY name LIMIT ?",
+                (bucket, max(start, prefix), min(end or LAST, prefix + LAST), limit),
+            ).fetchall()
+        return [Stored(*row) for row in rows]
+
+    def close(self) -> None:
+        """Close the file. Nothing may be called afterwards."""
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,178 @@
+"""
+Everything together: the stand-in, the containers and the gateway, in one call.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+from local.cloud import Cloud, Network
+from local.containers import Pool
+from local.faults import Faults
+from local.gateway import Gateway
+from local.notifications import TOPIC, Mailbox, Message
+from local.objects import Objects
+from local.principal import Principal
+from local.storage import NAMESPACE
+
+ROOT = Path(__file__).resolve().parent.parent
+BUCKET = "cloud-resume-data"
+
+T = TypeVar("T")
+
+
+class Serving:
+    """
+    The counter, running. Either ``await start()`` and ``await stop()``, or ``with Serving(...) as here:``, which runs
+    it on an event loop in a thread of its own.
+
+    ``folder`` holds all data. ``config`` is the function's configuration. Without ``gateway``, or with no containers,
+    only the stand-in runs. With ``tls`` the function gets no address of the stand-in: it finds it by Oracle's names.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        containers: int = 4,
+        warm: int = 0,
+        latency: float = 0.0,
+        config: Mapping[str, str] | None = None,
+        tls: bool = False,
+        faults: Faults | None = None,
+        gateway: bool = True,
+        prefix: str = "/v1",
+        region: str = "us-phoenix-1",
+        function: Path = ROOT / "func.py",
+        web_folder: Path = ROOT / "web",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        say: Callable[[str], None] | None = None,
+        on_message: Callable[[Message], None] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.config = {"BUCKET": BUCKET, "TOPIC_OCID": TOPIC, **(config or {})}
+        if not tls:
+            self.config.setdefault("NAMESPACE", NAMESPACE)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.principal = Principal(self.folder / "principal", region)
+        self.objects = Objects(self.folder / "cloud.sqlite")
+        self.objects.create_bucket(self.config["BUCKET"])
+        self.mailbox = Mailbox(self.folder / "cloud.sqlite", on_message)
+        self.cloud = Cloud(
+            self.objects,
+            faults,
+            latency,
+            mailbox=self.mailbox,
+            topics={self.config["TOPIC_OCID"]},
+            namespace=self.config.get("NAMESPACE", NAMESPACE),
+        )
+        self.network: Network | None = None
+        self.pool = Pool(function, self.environment, containers, say)
+        invocable = host in ("127.0.0.1", "::1", "localhost")
+        self.gateway = Gateway(self.pool, prefix, mailbox=self.mailbox, web_folder=web_folder, invocable=invocable)
+        self._tls = tls
+        self._address = (host, port)
+        self._with_gateway = gateway and containers > 0
+        self._warm = warm
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exit = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address, without a path."""
+        return self.gateway.url
+
+    @property
+    def cloud_url(self) -> str:
+        """The stand-in's address."""
+        return self.cloud.url
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a function here: Oracle's variables, the configuration, the way to the stand-in."""
+        environment = {**self.principal.environment(), **self.config}
+        if self.network:
+            environment["HTTPS_PROXY"] = self.network.url
+            environment["REQUESTS_CA_BUNDLE"] = str(self.principal.authority)
+        else:
+            environment.setdefault("OBJECT_STORAGE_ENDPOINT", self.cloud_url)
+            environment.setdefault("NOTIFICATIONS_ENDPOINT", self.cloud_url)
+        return environment
+
+    async def start(self) -> None:
+        """Start everything. Raises OSError when the port is taken, ContainerFailed when the function does not start."""
+        try:
+            if self._tls:
+                await self.cloud.start(ssl=self.principal.server_context())
+                self.network = Network("127.0.0.1", urlsplit(self.cloud_url).port or 443)
+                await self.network.start()
+            else:
+                await self.cloud.start()
+            if self._with_gateway:
+                await self.gateway.start(*self._address)
+                await self.pool.warm(self._warm)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything that was started; no process is left."""
+        await self.gateway.stop()
+        await self.pool.stop()
+        if self.network:
+            await self.network.stop()
+        await self.cloud.stop()
+        self.mailbox.close()
+        self.objects.close()
+
+    def invoke(self, body: bytes = b"") -> bytes:
+        """Call the function directly, as ``fn invoke`` does. For ``with``; raises FunctionFailed."""
+        return self.run(self.gateway.invoke(body))
+
+    def warm(self, count: int) -> None:
+        """Start containers so that ``count`` run. For ``with``."""
+        self.run(self.pool.warm(count))
+
+    def settle(self) -> None:
+        """Wait until no request is under way at the stand-in, so that whatever was late has landed. For ``with``."""
+        self.run(self.cloud.settled())
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run a coroutine on the loop of ``with`` and return its result."""
+        if self._loop is None:
+            raise RuntimeError("only within `with`")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def __enter__(self) -> Self:
+        loop = self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=run_until_stopped, args=[loop], name="local", daemon=True)
+        self._exit = ExitStack()
+        self._exit.callback(thread.join)
+        self._exit.callback(loop.call_soon_threadsafe, loop.stop)
+        thread.start()
+        try:
+            self.run(self.start())
+        except BaseException:
+            self._exit.close()
+            raise
+        self._exit.callback(lambda: self.run(self.stop()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+        self._loop = None
+
+
+def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop in this thread until it is stopped, and close it."""
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()

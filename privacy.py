@@ -1,0 +1,197 @@
+"""Who was here, without knowing who: a visitor's salted hash, and the set of hashes seen.
+
+The set is an exact list while it is small. Past a limit it turns into a HyperLogLog sketch (Flajolet et al. 2007)
+of a few kilobytes, whatever the number of visitors. The number of visitors is counted as they come, by the sketch's
+own odds of noticing somebody new (the HIP estimator: Cohen, "All-Distances Sketches", 2014; Ting, "Streamed
+approximate counting of distinct elements", 2014). So it goes on from the exact number without a jump, never goes
+down, and errs less than the classic estimate: sqrt(ln 2 / 2^14) = 0.65 % against 0.81 %.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import math
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain, islice
+
+PRECISION = 14
+REGISTERS = 1 << PRECISION
+_REST_BITS = 64 - PRECISION
+_REST_MASK = (1 << _REST_BITS) - 1
+_HIGHEST = _REST_BITS + 1
+_ONE = 1 << _HIGHEST  # 2^-register as an integer, so that sums are exact: _ONE >> register
+_TEXT_VERSION = "hll14-1:"
+
+
+def visitor_hash(salt: str, vid: str) -> str:
+    """The only trace a visitor leaves: hex SHA-256 of ``salt:vid``. Keep `salt` secret and never change it: with
+    another salt every visitor is new."""
+    return hashlib.sha256(f"{salt}:{vid}".encode()).hexdigest()
+
+
+class Sketch:
+    """A HyperLogLog sketch of visitor hashes; a value, never changed in place."""
+
+    __slots__ = ("_inverse_sum", "_text", "registers")
+
+    def __init__(self, registers: bytes = bytes(REGISTERS)) -> None:
+        self.registers = registers
+        self._inverse_sum = sum(times * (_ONE >> register) for register, times in Counter(registers).items())
+        self._text: str | None = None
+
+    @classmethod
+    def of(cls, hashes: Iterable[str]) -> Sketch:
+        """The sketch of all `hashes`, built in one pass and constant memory."""
+        registers = bytearray(REGISTERS)
+        rest = iter(hashes)
+        while batch := list(islice(rest, 4096)):
+            for (bits,) in struct.iter_unpack(">Q24x", _digests(batch)):
+                index, rank = bits >> _REST_BITS, _HIGHEST - (bits & _REST_MASK).bit_length()
+                if rank > registers[index]:  # noqa: PLR1730 - max() is slow a million times
+                    registers[index] = rank
+        return cls(bytes(registers))
+
+    def add(self, visitor: str) -> tuple[Sketch, int]:
+        """The sketch with `visitor` in it, and how many visitors more to count for it: 0 when it tells nothing new,
+        otherwise one over the odds that a new visitor is noticed at all. The fraction is rounded up or down by
+        further bits of the hash, so on average nothing is lost and a repeated call gives the same number."""
+        bits, tie = struct.unpack_from(">QQ", _digest(visitor))
+        index, rank = bits >> _REST_BITS, _HIGHEST - (bits & _REST_MASK).bit_length()
+        before = self.registers[index]
+        if rank <= before:
+            return self, 0
+        whole, rest = divmod(REGISTERS * _ONE, self._inverse_sum)
+        sketch = Sketch.__new__(Sketch)
+        sketch.registers = self.registers[:index] + bytes((rank,)) + self.registers[index + 1 :]
+        sketch._inverse_sum = self._inverse_sum - (_ONE >> before) + (_ONE >> rank)
+        sketch._text = None
+        return sketch, whole + (tie * self._inverse_sum < rest << 64)
+
+    def merge(self, other: Sketch) -> Sketch:
+        """The sketch of everybody in either."""
+        return Sketch(bytes(map(max, self.registers, other.registers)))
+
+    def estimate(self) -> float:
+        """How many different visitors are in the sketch, with 0.81 % standard error, whatever their order or number
+        (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6). For merged
+        sketches, whose visitors nobody saw coming one by one."""
+        times = Counter(self.registers)
+        z = REGISTERS * _tau(1 - times[_HIGHEST] / REGISTERS)
+        for register in range(_REST_BITS, 0, -1):
+            z = 0.5 * (z + times[register])
+        z += REGISTERS * _sigma(times[0] / REGISTERS)
+        return REGISTERS * REGISTERS / (2 * math.log(2) * z)
+
+    def text(self) -> str:
+        """The sketch as printable text of 16 KB at most, with its version in front; `parse` reads it."""
+        if self._text is None:
+            packed = zlib.compress(self.registers, 1)
+            self._text = _TEXT_VERSION + base64.b64encode(packed).decode("ascii")
+        return self._text
+
+    @classmethod
+    def parse(cls, text: str) -> Sketch:
+        """The sketch that `text` was made of.
+
+        Raises ValueError when it is not such a text. Memory stays bounded whatever it holds."""
+        if not text.startswith(_TEXT_VERSION):
+            raise ValueError("sketch is of an unknown version")
+        try:
+            packed = base64.b64decode(text[len(_TEXT_VERSION) :], validate=True)
+            unpacking = zlib.decompressobj()
+            registers = unpacking.decompress(packed, REGISTERS + 1)
+        except (binascii.Error, zlib.error, ValueError) as error:
+            raise ValueError("sketch cannot be decoded") from error
+        if len(registers) != REGISTERS or not unpacking.eof or unpacking.unused_data or max(registers) > _HIGHEST:
+            raise ValueError("sketch has not the right size")
+        sketch = cls(registers)
+        sketch._text = text
+        return sketch
+
+
+class Seen:
+    """The set of visitors seen: exact up to a limit, a sketch beyond; a value, never changed in place."""
+
+    __slots__ = ("hashes", "sketch")
+
+    def __init__(self, hashes: tuple[str, ...] = (), sketch: Sketch | None = None) -> None:
+        self.hashes = hashes
+        self.sketch = sketch
+
+    @classmethod
+    def of(cls, hashes: Iterable[str], limit: int, sketch: Sketch | None = None) -> Seen:
+        """The set of `hashes` and of everybody in `sketch`. `hashes` is read once and never held whole when it is
+        longer than `limit`."""
+        rest = iter(hashes)
+        if sketch is None:
+            kept = tuple(islice(rest, limit))
+            over = next(rest, None)
+            if over is None:
+                return cls(kept)
+            rest = chain(kept, (over,), rest)
+            sketch = Sketch()
+        return cls((), sketch.merge(Sketch.of(rest)))
+
+    def size(self) -> int:
+        """How many different visitors are in the set; an estimate once it is a sketch."""
+        return len(set(self.hashes)) if self.sketch is None else round(self.sketch.estimate())
+
+    def add(self, visitor: str, limit: int) -> tuple[Seen, int]:
+        """The set with `visitor` in it, and how many visitors more that makes (0 for a known one)."""
+        if self.sketch is not None:
+            sketch, more = self.sketch.add(visitor)
+            return (Seen((), sketch), more) if more else (self, 0)
+        if visitor in self.hashes:
+            return self, 0
+        hashes = (*self.hashes, visitor)
+        if len(hashes) > limit:
+            return Seen((), Sketch.of(hashes)), 1
+        return Seen(hashes), 1
+
+
+def _digest(visitor: str) -> bytes:
+    # An old document may hold texts that are no hashes of ours; they get bits of their own instead of an error.
+    try:
+        digest = bytes.fromhex(visitor)
+    except ValueError:
+        digest = b""
+    return digest if len(digest) == 32 else hashlib.sha256(visitor.encode("utf-8", "surrogatepass")).digest()
+
+
+def _digests(visitors: list[str]) -> bytes:
+    # A million visitors of an old document are read in the time of one call: all at once where all are hashes.
+    if all(map((64).__eq__, map(len, visitors))):
+        try:
+            digests = bytes.fromhex("".join(visitors))
+        except ValueError:
+            digests = b""
+        if len(digests) == 32 * len(visitors):
+            return digests
+    return b"".join(map(_digest, visitors))
+
+
+def _sigma(x: float) -> float:
+    if x == 1:
+        return math.inf
+    y, z, before = 1.0, x, -1.0
+    while z != before:
+        x, before = x * x, z
+        z += x * y
+        y += y
+    return z
+
+
+def _tau(x: float) -> float:
+    if x in (0, 1):
+        return 0.0
+    y, z, before = 1.0, 1 - x, -1.0
+    while z != before:
+        x, before = math.sqrt(x), z
+        y *= 0.5
+        z -= (1 - x) ** 2 * y
+    return z / 3

@@ -1,0 +1,162 @@
+"""The objects of the stand-in keep what Object Storage promises."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local.objects import Objects, PreconditionFailed
+
+
+@pytest.fixture
+def objects() -> Iterator[Objects]:
+    """Return objects in memory."""
+    objects = Objects(":memory:")
+    yield objects
+    objects.close()
+
+
+def test_an_object_comes_back_as_it_was_written(objects: Objects) -> None:
+    """A read returns the bytes, the ETag of the write and the MD5."""
+    etag = objects.put("b", "a/b c", b"\x00\xff")
+    stored = objects.get("b", "a/b c")
+
+    assert stored is not None
+    assert (b"\x00\xff", etag, "0H0076xjKAB61nx+CpheAA==") == (stored.data, stored.etag, stored.md5)
+
+
+def test_there_is_nothing_before_the_first_write(objects: Objects) -> None:
+    """An absent object reads as None, and deleting it says so."""
+    assert objects.get("b", "o") is None
+    assert objects.delete("b", "o") is False
+
+
+def test_an_etag_never_comes_back(objects: Objects) -> None:
+    """The same bytes written again get a new ETag of 36 characters."""
+    etags = {objects.put("b", "o", b"same") for _ in range(50)}
+
+    assert len(etags) == 50
+    assert {36} == {len(etag) for etag in etags}
+
+
+def test_if_match_writes_only_over_that_etag(objects: Objects) -> None:
+    """A current ETag writes; a stale one changes nothing."""
+    first = objects.put("b", "o", b"1")
+    second = objects.put("b", "o", b"2", if_match=first)
+    with pytest.raises(PreconditionFailed) as failed:
+        objects.put("b", "o", b"3", if_match=first)
+
+    stored = objects.get("b", "o")
+    assert stored is not None
+    assert ("IfMatchFailed", second, b"2") == (failed.value.code, stored.etag, stored.data)
+
+
+def test_if_match_on_an_absent_object_fails(objects: Objects) -> None:
+    """There is nothing to match, and nothing gets written."""
+    with pytest.raises(PreconditionFailed) as failed:
+        objects.put("b", "o", b"1", if_match="00000000-0000-0000-0000-000000000000")
+
+    assert failed.value.code == "IfMatchFailed"
+    assert objects.get("b", "o") is None
+
+
+def test_create_only_writes_once(objects: Objects) -> None:
+    """The second create fails and leaves the first object alone."""
+    etag = objects.put("b", "o", b"1", if_none_match="*")
+    with pytest.raises(PreconditionFailed) as failed:
+        objects.put("b", "o", b"2", if_none_match="*")
+
+    stored = objects.get("b", "o")
+    assert stored is not None
+    assert ("IfNoneMatchFailed", etag) == (failed.value.code, stored.etag)
+
+
+def test_delete_may_have_a_condition(objects: Objects) -> None:
+    """A stale ETag leaves the object, the current one removes it."""
+    stale = objects.put("b", "o", b"1")
+    current = objects.put("b", "o", b"2")
+    with pytest.raises(PreconditionFailed):
+        objects.delete("b", "o", if_match=stale)
+
+    assert objects.delete("b", "o", if_match=current) is True
+    assert objects.get("b", "o") is None
+
+
+@pytest.mark.parametrize("path", [":memory:", "file"])
+def test_of_racing_creates_one_wins(path: str, tmp_path: Path) -> None:
+    """Sixteen threads create the same object: one succeeds, fifteen are told that it is there."""
+    objects = Objects(tmp_path / "o.sqlite" if path == "file" else path)
+
+    def create(number: int) -> bool:
+        try:
+            objects.put("b", "o", b"%d" % number, if_none_match="*")
+        except PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as threads:
+        won = list(threads.map(create, range(16)))
+
+    stored = objects.get("b", "o")
+    assert stored is not None
+    assert (1, b"%d" % won.index(True)) == (sum(won), stored.data)
+    objects.close()
+
+
+def test_racing_increments_lose_nothing(tmp_path: Path) -> None:
+    """Eight writers, half of them through a second opening of the file, each add one 25 times under a condition."""
+    opened = [Objects(tmp_path / "o.sqlite"), Objects(tmp_path / "o.sqlite")]
+    opened[0].put("b", "o", b"0")
+
+    def add(writer: int) -> None:
+        objects = opened[writer % 2]
+        done = 0
+        while done < 25:
+            stored = objects.get("b", "o")
+            assert stored is not None
+            try:
+                objects.put("b", "o", b"%d" % (int(stored.data) + 1), if_match=stored.etag)
+            except PreconditionFailed:
+                continue
+            done += 1
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, range(8)))
+
+    stored = opened[0].get("b", "o")
+    assert stored is not None
+    assert stored.data == b"200"
+    for objects in opened:
+        objects.close()
+
+
+def test_everything_survives_a_restart(tmp_path: Path) -> None:
+    """Objects, ETags and buckets are there again when the file is opened again."""
+    objects = Objects(tmp_path / "o.sqlite")
+    objects.create_bucket("empty")
+    etag = objects.put("b", "o", b"1")
+    objects.close()
+    objects = Objects(tmp_path / "o.sqlite")
+
+    stored = objects.get("b", "o")
+    assert stored is not None
+    assert (etag, b"1", ["b", "empty"]) == (stored.etag, stored.data, sorted(objects.buckets))
+    objects.close()
+
+
+def test_listing_is_in_the_order_of_names(objects: Objects) -> None:
+    """Prefix, start (included), end (excluded) and limit narrow a list that is sorted by bytes."""
+    for name in ["z", "j/2", "j/1", "j/é", "j", "j0", "J/1"]:
+        objects.put("b", name, b"")
+    objects.put("other", "j/0", b"")
+
+    def names(**narrow: object) -> list[str]:
+        return [stored.name for stored in objects.list("b", **narrow)]  # type: ignore[arg-type]
+
+    assert names() == ["J/1", "j", "j/1", "j/2", "j/é", "j0", "z"]
+    assert names(prefix="j/") == ["j/1", "j/2", "j/é"]
+    assert names(prefix="j/", start="j/2") == ["j/2", "j/é"]
+    assert names(prefix="j/", end="j/é") == ["j/1", "j/2"]
+    assert names(prefix="j/", limit=1) == ["j/1"]
+    assert names(prefix="x") == []

@@ -1,0 +1,91 @@
+"""The workflows: pinned, with few rights, and running what the README runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).resolve().parent.parent / ".github" / "workflows"
+WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
+
+every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+
+
+def parsed(path: Path) -> dict[Any, Any]:
+    """A workflow as YAML sees it; its `on` is the boolean True there."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    """Every step of every job."""
+    return [step for job in parsed(path)["jobs"].values() for step in job["steps"]]
+
+
+def test_the_workflows_are_there() -> None:
+    """There are workflows to look at, so that the rules below say something."""
+    assert {"ci.yml", "daily-report.yml"} <= {path.name for path in WORKFLOWS}
+
+
+@every_workflow
+def test_actions_are_pinned(path: Path) -> None:
+    """Every action is pinned by a full commit hash, with its version in a comment for people and Dependabot."""
+    uses = [line for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert len(uses) == sum("uses" in step for step in steps(path))
+    for line in uses:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+@every_workflow
+def test_rights_are_least(path: Path) -> None:
+    """No right is given to a whole workflow, and none to write to a job."""
+    workflow = parsed(path)
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert set(job["permissions"].values()) <= {"read", "none"}
+
+
+@every_workflow
+def test_nobody_elses_code_runs_with_our_secrets(path: Path) -> None:
+    """Events that run a stranger's change with the owner's rights are not used, and no token is left on disk."""
+    workflow = parsed(path)
+    assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow[True])
+    for step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@every_workflow
+def test_secrets_reach_programs_through_the_environment(path: Path) -> None:
+    """No expression is expanded inside a command, where it could be printed or run."""
+    assert all("${{" not in step.get("run", "") for step in steps(path))
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if "secrets." in line:
+            assert re.fullmatch(r" +([A-Z_]+): \$\{\{ secrets\.\1 \}\}", line), line
+
+
+@every_workflow
+def test_no_run_is_endless(path: Path) -> None:
+    """Every job ends by itself, and two runs of one thing do not fight."""
+    workflow = parsed(path)
+    assert "cancel-in-progress" in workflow["concurrency"]
+    assert all(job["timeout-minutes"] <= 30 for job in workflow["jobs"].values())
+
+
+def test_ci_runs_the_one_command() -> None:
+    """CI runs on every change, on each Python we promise, through the very script that calls `make test`."""
+    ci = parsed(FOLDER / "ci.yml")
+    assert set(ci[True]) == {"push", "pull_request"}
+    assert ".ci/run" in [step.get("run") for step in steps(FOLDER / "ci.yml")]
+    assert (FOLDER.parents[1] / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("make test")
+
+
+def test_the_report_is_daily_and_by_hand() -> None:
+    """The report is asked for once a day, and whenever the owner presses the button."""
+    events = parsed(FOLDER / "daily-report.yml")[True]
+    assert set(events) == {"schedule", "workflow_dispatch"}
+    (entry,) = events["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", entry["cron"])
