@@ -1,7 +1,7 @@
 """What the counter answers: a Request in, a Response out, the same behind every door.
 
-Everything a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner, CORS,
-errors. Nothing that was sent is ever repeated in an answer.
+What a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner. Nothing that
+was sent is repeated in an answer, but for a badge's label, which is checked and escaped.
 """
 
 from __future__ import annotations
@@ -9,27 +9,38 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any
 
+from answer import Answer, error, failed, respond, retry_after
+from badge import Badge, is_known, tag
 from counter_store import CounterStore
 from crawlers import is_crawler
-from documents import DamagedDocument, StoreError, Unavailable
+from documents import StoreError
 from privacy import visitor_hash
 from report import NotPublished, Publisher, compose
 from request import BadRequest, Request, Response
 from settings import Settings, SettingsError
+from stats import stats
 from tally import Tally, Visit
 
 SERVICE = "visitor-counter"
 _VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _HINTS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
-_JSON = "application/json"
 
-Answer = tuple[int, Mapping[str, Any], Mapping[str, str]]
+BADGE_SECONDS = 300
+"""How long a badge may be kept. Every one that is not costs a storage request: asked for through one cache, as READMEs
+on GitHub do, it is 8,640 of them a month at most, and the number is five minutes old."""
+
+_PICTURE = {
+    "Content-Type": "image/svg+xml",
+    "Cache-Control": f"public, max-age={BADGE_SECONDS}",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+_RETRY_LATER = retry_after(30)
 
 
 class Api:
@@ -47,9 +58,12 @@ class Api:
         self._store = store
         self._publisher = publisher
         self._now = now
+        self._unclear_on: date | None = None
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
             "counter": (("GET", "HEAD", "POST"), self._counter),
+            "badge.svg": (("GET", "HEAD"), self._badge),
             "health": (("GET", "HEAD"), self._health),
+            "stats": (("GET", "HEAD"), self._stats),
             "report": (("GET", "POST"), self._report),
         }
 
@@ -57,22 +71,22 @@ class Api:
         """The answer to `request`. Raises nothing that a caller, or the storage, can cause."""
         try:
             request = request.resolved()
-            status, content, headers = self._dispatch(request)
-        except BadRequest as error:
-            status, content, headers = _error(error.status, error.word, str(error))
-        except StoreError as error:
-            status, content, headers = _failed(error)
-        return respond(request, self._settings, status, content, headers)
+            answer = self._dispatch(request)
+        except BadRequest as problem:
+            answer = error(problem.status, problem.word, str(problem))
+        except StoreError as problem:
+            answer = failed(problem)
+        return respond(request, self._settings, answer)
 
     def _dispatch(self, request: Request) -> Answer:
         if request.method == "OPTIONS":
             return 204, {}, {}
         if request.route not in self._routes:
-            return _error(404, "not_found", "There is nothing here. Try /counter.")
+            return error(404, "not_found", "There is nothing here. Try /counter.")
         methods, handle = self._routes[request.route]
         if request.method not in methods:
-            status, content, headers = _error(405, "method_not_allowed", "This method is not for this address.")
-            return status, content, {**headers, "Allow": ", ".join((*methods, "OPTIONS"))}
+            allow = {"Allow": ", ".join((*methods, "OPTIONS"))}
+            return error(405, "method_not_allowed", "This method is not for this address.", allow)
         return handle(request)
 
     def _counter(self, request: Request) -> Answer:
@@ -101,28 +115,45 @@ class Api:
             return "crawler"
         return None
 
+    def _badge(self, request: Request) -> Answer:
+        badge = Badge.of(request.query)
+        picture = badge.svg(self._store.read(request.deadline))
+        headers = {**_PICTURE, "ETag": tag(picture)}
+        if is_known(headers["ETag"], request.headers.get("if-none-match", "")):
+            return 304, b"", headers
+        return 200, picture, headers
+
     def _health(self, request: Request) -> Answer:
         warnings = {"warnings": self._settings.warnings} if self._settings.warnings else {}
         try:
             count = self._store.read(request.deadline).pageviews
-        except StoreError as error:
-            return 503, {**_unhealthy(error, self._now()), **warnings}, _RETRY_LATER
+        except StoreError as problem:
+            return 503, {**_unhealthy(problem, self._now()), **warnings}, _RETRY_LATER
         state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
         return 200, {**state, "timestamp": _iso(self._now()), **warnings}, {}
+
+    def _stats(self, request: Request) -> Answer:
+        if not self._is_owner(request):
+            return _unauthorized()
+        tally, waiting = self._store.settle(self._now(), request.deadline)
+        return 200, stats(tally, waiting, self._today().date(), self._settings), {}
 
     def _report(self, request: Request) -> Answer:
         if not self._is_owner(request):
             return _unauthorized()
         if self._publisher is None:
-            return _error(500, "misconfigured", "TOPIC_OCID is not set: there is nowhere to send the report to.")
+            return error(500, "misconfigured", "TOPIC_OCID is not set: there is nowhere to send the report to.")
         tally, _ = self._store.settle(self._now(), request.deadline)
-        title, body = compose(tally, self._today(), self._settings.site_name)
+        today = self._today()
+        title, body = compose(tally, today, self._settings.site_name, again=self._unclear_on == today.date())
         try:
             self._publisher().publish(title, body)
-        except NotPublished as error:
-            if error.retry:
-                return _error(503, "not_published", f"{error} Try again; the mail may then come twice.", retry_after=30)
-            return _error(500, "misconfigured", str(error))
+        except NotPublished as problem:
+            if not problem.retry:
+                return error(500, "misconfigured", str(problem))
+            self._unclear_on = today.date()
+            return error(503, "not_published", f"{problem} Try again; the mail may then come twice.", _RETRY_LATER)
+        self._unclear_on = None
         return 200, {"ok": True, "report": True}, {}
 
     def _is_owner(self, request: Request) -> bool:
@@ -143,52 +174,20 @@ class Api:
 def unready(request: Request, problem: SettingsError | StoreError, now: float) -> Response:
     """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
     that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it."""
+    with suppress(BadRequest):
+        request = request.resolved()
     if request.route == "health":
-        return respond(request, Settings(), 503, _unhealthy(problem, now), _RETRY_LATER)
-    return respond(request, Settings(), *_failed(problem))
+        return respond(request, Settings(), (503, _unhealthy(problem, now), _RETRY_LATER))
+    return respond(request, Settings(), failed(problem))
 
 
 def internal_error(request: Request) -> Response:
     """The answer when a door caught what should never happen. What happened is for the log alone."""
-    return respond(request, Settings(), *_error(500, "internal_error", "Something went wrong; the log says more."))
+    return respond(request, Settings(), error(500, "internal_error", "Something went wrong; the log says more."))
 
 
-def respond(
-    request: Request, settings: Settings, status: int, content: Mapping[str, Any], headers: Mapping[str, str]
-) -> Response:
-    """The Response with what every answer has: JSON, the request's id, and the headers for caches and browsers."""
-    has_body = status != 204 and request.method != "HEAD"
-    return Response(
-        status,
-        {
-            "Content-Type": _JSON,
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "X-Request-Id": request.id,
-            **_cors(request, settings),
-            **headers,
-        },
-        json.dumps({**content, "requestId": request.id}, separators=(",", ":")).encode() if has_body else b"",
-    )
-
-
-_RETRY_LATER = {"Retry-After": "30"}
-
-
-def _error(status: int, word: str, message: str, retry_after: int | None = None) -> Answer:
-    headers = {"Retry-After": str(retry_after)} if retry_after else {}
-    return status, {"ok": False, "error": word, "message": message}, headers
-
-
-def _failed(error: SettingsError | StoreError) -> Answer:
-    if isinstance(error, Unavailable):
-        status, content, headers = _error(503, "storage_unavailable", str(error), retry_after=2)
-        return status, {**content, "mayBeCounted": error.unclear}, headers
-    return _error(500, "damaged_document" if isinstance(error, DamagedDocument) else "misconfigured", str(error))
-
-
-def _unhealthy(error: SettingsError | StoreError, now: float) -> dict[str, Any]:
-    state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(error)}
+def _unhealthy(problem: SettingsError | StoreError, now: float) -> dict[str, Any]:
+    state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
     return {**state, "timestamp": _iso(now)}
 
 
@@ -197,8 +196,8 @@ def _iso(moment: float) -> str:
 
 
 def _unauthorized() -> Answer:
-    status, content, _ = _error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.")
-    return status, content, {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
+    scheme = {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
+    return error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.", scheme)
 
 
 def _shown(tally: Tally | None, reason: str | None) -> dict[str, Any]:
@@ -214,25 +213,6 @@ def _shown(tally: Tally | None, reason: str | None) -> dict[str, Any]:
     if reason is not None:
         shown["reason"] = reason
     return shown
-
-
-def _cors(request: Request, settings: Settings) -> dict[str, str]:
-    allowed = settings.allowed_origins
-    headers = {"Access-Control-Expose-Headers": "X-Request-Id, Retry-After"}
-    origin = request.headers.get("origin", "")
-    if "*" in allowed:
-        headers["Access-Control-Allow-Origin"] = "*"
-    else:
-        headers["Vary"] = "Origin"
-        if origin.lower() not in allowed:
-            return headers
-        # The listed spelling, not the one that was sent: nothing sent is repeated.
-        headers["Access-Control-Allow-Origin"] = origin.lower()
-    if request.method == "OPTIONS":
-        headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
-        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        headers["Access-Control-Max-Age"] = "86400"
-    return headers
 
 
 def _wants_privacy(request: Request) -> bool:

@@ -11,28 +11,20 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from attempts import ATTEMPTS, DOCUMENT, JOURNAL, Patience, Places
 from document import NotACounter
 from documents import PAGE, Conflict, DamagedDocument, Documents, Misconfigured, StoreError, Unavailable
 from tally import Limits, Tally, Visit
-
-ATTEMPTS = 5
-"""Writes tried for one visit, document and journal together."""
 
 LIST_EVERY = 64
 """A writer looks for journal entries at every so many of its visits: 1.6 % of a request each."""
 
 REQUEST_SECONDS = 3.0
-FIRST_WAIT = 0.025
-LONGEST_WAIT = 0.4
-
-_DOCUMENT, _JOURNAL = "document", "journal"
-_QUIET = (_DOCUMENT, _DOCUMENT, _DOCUMENT, _JOURNAL, _JOURNAL)
-_BUSY = (_JOURNAL, _JOURNAL, _DOCUMENT, _DOCUMENT, _DOCUMENT)
-_RETURNING = (_DOCUMENT, _JOURNAL, _JOURNAL, _DOCUMENT, _DOCUMENT)
-_NEVER = float("-inf")
+"""The longest that one storage request is waited for."""
 
 T = TypeVar("T")
 log = logging.getLogger("visitor-counter")
@@ -57,6 +49,11 @@ class _Write:
     entries: Sequence[str]
     requests: int
 
+    def is_over(self, known: _Known) -> bool:
+        """Whether it is sure, from a document that shows no trace of it, that it neither landed nor ever will: the
+        version it went out from never comes back, and had it landed, `recent` would still show it."""
+        return known.version != self.base.version and known.tally.remembers(self.base.tally)
+
 
 class CounterStore:
     """The counter of one container. It takes one call at a time, as a function's container does.
@@ -77,12 +74,12 @@ class CounterStore:
         self._documents = documents
         self._limits = limits
         self._clock = clock
-        self._sleep = sleep
         self._jitter = jitter
         self._requests = requests
         self._known: _Known | None = None
         self._shown: Tally | None = None
-        self._busy_until = _NEVER
+        self._places = Places()
+        self._patience = Patience(clock, sleep, jitter)
         self._writes_to_listing = 0
         self._look_for_entries = True
 
@@ -98,21 +95,22 @@ class CounterStore:
         doubtful: _Write | None = None
         doubtful_entry = False
         conflicts, place_before = 0, None
-        for attempt, planned in enumerate(self._places()):
+        for attempt, planned in enumerate(self._places.plan(self._clock())):
             # What may still land in one place must not be counted in the other as well.
-            place = _JOURNAL if doubtful_entry else _DOCUMENT if doubtful else planned
-            if not self._wait(attempt if place == place_before else 0, deadline):
+            place = JOURNAL if doubtful_entry else DOCUMENT if doubtful else planned
+            if not self._patience.lasts(attempt if place == place_before else 0, deadline):
                 break
             place_before, sending, write = place, False, None
             try:
-                if place == _JOURNAL:
+                if place == JOURNAL:
                     sending = True
                     self._append(visit, at, deadline)
                     if conflicts:
-                        self._busy_until = self._clock() + 1 + self._jitter()
+                        self._places.left(self._clock(), self._jitter())
                     return self._shown
                 known = self._known or self._load(deadline)
                 if known.tally.has(visit.id):
+                    self._requests -= doubtful.requests if doubtful else 0
                     return known.tally
                 if doubtful and known.version != doubtful.base.version:
                     if not known.tally.remembers(doubtful.base.tally):
@@ -128,13 +126,13 @@ class CounterStore:
                 failure = error
             except (Unavailable, Misconfigured) as error:
                 if sending and isinstance(error, Unavailable) and error.unclear:
-                    doubtful_entry = place == _JOURNAL
+                    doubtful_entry = place == JOURNAL
                     doubtful = None if doubtful_entry else write
-                if place == _DOCUMENT or failure is None:
+                if place == DOCUMENT or failure is None:
                     failure = error
         if doubtful or doubtful_entry:
-            raise Unavailable("The storage did not say whether the visit was kept: it may be counted.", unclear=True)
-        raise _final(failure)
+            return self._find(visit, at, doubtful, deadline)
+        raise _final(failure) from failure
 
     def read(self, deadline: float) -> Tally:
         """The tally as it is stored, and with it the journal's entries where this container has reason to look for
@@ -146,29 +144,15 @@ class CounterStore:
         were waiting. Raises as `keep` does."""
         waiting = 0
         while True:
-            tally, found = self._persist(lambda end: self._fold(at, end), deadline)
+            tally, found, more = self._persist(lambda end: self._fold(at, end), deadline)
             waiting += found
-            if found < PAGE:
+            if not more:
                 return tally, waiting
-
-    def _places(self) -> Sequence[str]:
-        if self._busy_until == _NEVER:
-            return _QUIET
-        return _BUSY if self._clock() < self._busy_until else _RETURNING
-
-    def _wait(self, attempt: int, deadline: float) -> bool:
-        """Waits with full jitter before a repeated attempt; False when there is no time for another one."""
-        pause = self._jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) if attempt else 0.0
-        if self._clock() + pause >= deadline:
-            return False
-        if pause:
-            self._sleep(pause)
-        return True
 
     def _persist(self, step: Callable[[float], T], deadline: float) -> T:
         failure: StoreError | None = None
         for attempt in range(ATTEMPTS):
-            if not self._wait(attempt, deadline):
+            if not self._patience.lasts(attempt, deadline):
                 break
             try:
                 return step(deadline)
@@ -177,22 +161,22 @@ class CounterStore:
         raise _final(failure)
 
     def _look(self, deadline: float) -> Tally:
-        self._known = None
-        tally = self._load(deadline).tally
+        visits: list[Visit] = []
         if self._look_for_entries:
-            _, visits = self._list(deadline)
+            # Before the document is read: an entry that somebody folds in between is then known there.
+            _, visits, _ = self._list(deadline)
             self._look_for_entries = bool(visits)
-            tally = tally.fold(visits, self._limits) if visits else tally
-        return tally
+        tally = self._load(deadline).tally
+        return tally.fold(visits, self._limits) if visits else tally
 
-    def _fold(self, at: float, deadline: float) -> tuple[Tally, int]:
+    def _fold(self, at: float, deadline: float) -> tuple[Tally, int, bool]:
         known = self._load(deadline)
-        entries, visits = self._list(deadline)
+        entries, visits, more = self._list(deadline)
         if not visits:
             # Entries that were there when the document was read may have been folded by somebody else since.
-            return self._load(deadline).tally, 0
-        self._send(self._written(known, known.tally.fold(visits, self._limits), at, entries), deadline)
-        return self._known.tally if self._known else known.tally, len(entries)
+            return self._load(deadline).tally, 0, False
+        self._send(self._written(known, known.tally.fold(visits, self._limits, more), at, entries), deadline)
+        return self._known.tally if self._known else known.tally, len(entries), more
 
     def _compose(self, visit: Visit, at: float, known: _Known, deadline: float, may_list: bool) -> _Write:
         tally, entries = known.tally, list[str]()
@@ -200,13 +184,15 @@ class CounterStore:
             # Entries are listed after the document was read, and folded only if it is unchanged when written: so
             # none of them can have been folded and forgotten by somebody else in between.
             try:
-                entries, visits = self._list(deadline)
+                entries, visits, more = self._list(deadline)
             except (Unavailable, Misconfigured) as error:
                 log.warning("the journal could not be listed, the visit is counted without: %s", error)
             else:
-                tally = tally.fold(visits, self._limits) if visits else tally
-                self._writes_to_listing = 1 if len(entries) >= PAGE else LIST_EVERY
-        return self._written(known, tally.add(visit, at, self._limits), at, entries)
+                tally = tally.fold(visits, self._limits, more) if visits else tally
+                self._writes_to_listing = 1 if visits and more else LIST_EVERY
+        if not (entries and tally.has(visit.id)):  # an earlier call of the same visit may have left an entry
+            tally = tally.add(visit, at, self._limits)
+        return self._written(known, tally, at, entries)
 
     def _written(self, base: _Known, tally: Tally, at: float, entries: Sequence[str]) -> _Write:
         requests = self._requests + 1
@@ -215,9 +201,8 @@ class CounterStore:
 
     def _send(self, write: _Write, deadline: float) -> None:
         self._known = None
-        timeout = self._spend(deadline)
         try:
-            version = self._documents.write(write.data, write.base.version, timeout)
+            version = self._documents.write(write.data, write.base.version, self._spend(deadline))
         except StoreError:
             if write.entries:
                 self._writes_to_listing = 0
@@ -225,20 +210,41 @@ class CounterStore:
         self._requests -= write.requests
         self._known = _Known(write.tally, version)
         self._shown = write.tally
-        self._busy_until = _NEVER
+        self._places.won()
         self._writes_to_listing -= 1
         if write.tally.unique_is_estimate and not write.base.tally.unique_is_estimate:
-            log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 %% error)")
+            log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
         if write.entries:
             self._remove(write.entries, deadline)
 
     def _append(self, visit: Visit, at: float, deadline: float) -> None:
         self._documents.append(visit.entry(), self._spend(deadline))
+        self._appended(visit, at)
+
+    def _appended(self, visit: Visit, at: float) -> None:
         # Others are writing the document: what was remembered is out of date, and the entry must be looked for.
         self._known = None
         self._writes_to_listing = min(self._writes_to_listing, 1)
         self._look_for_entries = True
-        self._shown = self._shown.add(visit, at, self._limits) if self._shown else None
+        if self._shown and not self._shown.has(visit.id):
+            self._shown = self._shown.add(visit, at, self._limits)
+
+    def _find(self, visit: Visit, at: float, doubtful: _Write | None, deadline: float) -> Tally | None:
+        """The tally to show if a visit in doubt was kept after all, in the document (`doubtful`) or in the journal: a
+        last look where no attempt is left. Raises Unavailable."""
+        unclear = True
+        with suppress(StoreError):
+            if doubtful is None and visit.entry() in self._documents.entries(self._spend(deadline)):
+                self._appended(visit, at)
+                return self._shown
+            known = self._load(deadline)
+            if known.tally.has(visit.id):
+                self._requests -= doubtful.requests if doubtful else 0
+                return known.tally
+            unclear = not (doubtful and doubtful.is_over(known))
+        if unclear:
+            raise Unavailable("The storage did not say whether the visit was kept: it may be counted.", unclear=True)
+        raise Unavailable("Too many visits came at the same moment.", unclear=False)
 
     def _load(self, deadline: float) -> _Known:
         stored = self._documents.read(self._spend(deadline))
@@ -259,13 +265,14 @@ class CounterStore:
         self._shown = self._known.tally
         return self._known
 
-    def _list(self, deadline: float) -> tuple[list[str], list[Visit]]:
-        """The journal's entries: their names, and the visits in those that hold one."""
-        visits = {entry: Visit.of_entry(entry) for entry in self._documents.entries(self._spend(deadline))}
+    def _list(self, deadline: float) -> tuple[list[str], list[Visit], bool]:
+        """The names of the journal's entries that hold a visit, these visits, and whether there may be more."""
+        listed = self._documents.entries(self._spend(deadline))
+        visits = {entry: Visit.of_entry(entry) for entry in listed}
         kept = {entry: visit for entry, visit in visits.items() if visit is not None}
         if len(kept) < len(visits):
             log.warning("%d entries of the journal are not the counter's and were left alone", len(visits) - len(kept))
-        return list(kept), list(kept.values())
+        return list(kept), list(kept.values()), len(listed) >= PAGE
 
     def _remove(self, entries: Sequence[str], deadline: float) -> None:
         # They are in the document by now, and known there as folded: removing them later is as good.
@@ -289,4 +296,5 @@ def _final(failure: StoreError | None) -> StoreError:
         return Unavailable("There was no time left to reach the storage.", unclear=False)
     if isinstance(failure, Conflict):
         return Unavailable("Too many visits came at the same moment.", unclear=False)
-    return failure
+    # The last request may have got no answer, but then it was none that keeps a visit.
+    return Unavailable(str(failure), unclear=False) if isinstance(failure, Unavailable) else failure

@@ -61,8 +61,9 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
         else:
             fields[key] = value
     if "sketch" in fields:
+        # Both are there where an older counter, to which a sketch is an unknown key, began a list anew.
         sketch = _sketch(fields.pop("sketch"))
-        seen = Seen.of(seen.hashes, seen_limit, sketch) if seen.hashes else Seen((), sketch)
+        seen = Seen.of(seen.hashes, seen_limit, sketch.merge(seen.sketch) if seen.sketch else sketch)
     if "pageviews" not in fields and "count" not in fields:
         raise NotACounter("it has neither pageviews nor count")
     fields["pageviews"] = _total(fields, "pageviews" if "pageviews" in fields else "count")

@@ -14,12 +14,12 @@ from typing import Any
 
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
-from oci.auth.signers import get_resource_principals_signer
 
 import object_storage
+import resource_principal
 from api import Api, internal_error, unready
 from counter_store import CounterStore
-from documents import Misconfigured, StoreError
+from documents import StoreError
 from request import Request, Response
 from settings import Settings, SettingsError
 from tally import Limits
@@ -55,7 +55,7 @@ def _api() -> Api:
     settings = Settings.from_environment()
     for warning in settings.warnings:
         log.warning("%s", warning)
-    signer = _signer()
+    signer = resource_principal.signer(settings.principal)
     client = object_storage.connect(signer, settings.object_storage_endpoint)
     namespace = settings.namespace or object_storage.namespace(client, timeout=3.0)
     store = CounterStore(
@@ -71,14 +71,6 @@ def _api() -> Api:
         return Topic(signer, settings.topic or "", settings.notifications_endpoint)
 
     return Api(settings, store, topic if settings.topic else None, time.time)
-
-
-def _signer() -> Any:
-    try:
-        return get_resource_principals_signer()
-    except (OSError, ValueError) as error:
-        # Outside Oracle Functions there is none; `make run` makes one up.
-        raise Misconfigured("The function has no resource principal to sign its requests with.") from error
 
 
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:

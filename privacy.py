@@ -85,7 +85,8 @@ class Sketch:
         for register in range(_REST_BITS, 0, -1):
             z = 0.5 * (z + times[register])
         z += REGISTERS * _sigma(times[0] / REGISTERS)
-        return REGISTERS * REGISTERS / (2 * math.log(2) * z)
+        # Of a sketch that somebody made up z may be 0; the floor keeps the answer a number that browsers show exactly.
+        return REGISTERS * REGISTERS / (2 * math.log(2) * max(z, 2.0**-24))
 
     def text(self) -> str:
         """The sketch as printable text of 16 KB at most, with its version in front; `parse` reads it."""

@@ -83,12 +83,15 @@ class Request:
         if not (isinstance(path, str) and isinstance(method, str) and isinstance(parameters, dict)):
             raise BadRequest("bad_request", "path and httpMethod should be text, queryStringParameters an object.")
         named = {key: asked[key] for key in ("vid", "peek") if key in asked}
-        query = urlencode({**parameters, **named})
+        if not isinstance(named.get("vid", ""), (str, type(None))):
+            named["vid"] = ""  # as invalid as in the body of a POST, and not the visitor "5" or "True"
+        given = {key: value for key, value in {**parameters, **named}.items() if value is not None}
+        query = urlencode(given, errors="replace")
         return replace(
             self,
             method=method.upper(),
             url=path + ("&" if "?" in path else "?") + query if query else path,
-            body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
+            body=(body if isinstance(body, str) else json.dumps(body)).encode(errors="replace"),
             direct=True,
         )
 

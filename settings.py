@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
@@ -45,6 +45,15 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcePrincipal:
+    """Where Oracle Functions puts the function's identity: files with its session token and its key, and its region."""
+
+    rpst: str = field(repr=False)
+    private_pem: str = field(repr=False)
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the owner may set. Every one has a default; the README's table says what each is for."""
 
@@ -63,6 +72,7 @@ class Settings:
     site_name: str | None = None
     object_storage_endpoint: str | None = None
     notifications_endpoint: str | None = None
+    principal: ResourcePrincipal | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -106,13 +116,26 @@ class _Reader:
             site_name=self._read("SITE_NAME", _one_line, default.site_name),
             object_storage_endpoint=self._read("OBJECT_STORAGE_ENDPOINT", _url, None),
             notifications_endpoint=self._read("NOTIFICATIONS_ENDPOINT", _url, None),
+            principal=self._principal(),
         )
         if self._problems:
             raise SettingsError(" ".join(self._problems))
         return settings
 
+    def _principal(self) -> ResourcePrincipal | None:
+        """Version 2.2 without a passphrase, as Oracle Functions has it; None leaves any other to the SDK."""
+        prefix = "OCI_RESOURCE_PRINCIPAL_"
+        if self._text(prefix + "VERSION") != "2.2" or self._text(prefix + "PRIVATE_PEM_PASSPHRASE"):
+            return None
+        rpst, pem, region = (self._text(prefix + name) for name in ("RPST", "PRIVATE_PEM", "REGION"))
+        return ResourcePrincipal(rpst, pem, region) if rpst and pem and region else None
+
     def _text(self, name: str) -> str | None:
-        return self._environment.get(name, "").strip() or None
+        text = self._environment.get(name, "").strip() or None
+        if text and any("\ud800" <= sign <= "\udfff" for sign in text):  # so the system hands over what is not UTF-8
+            self._problems.append(f"{name} must be UTF-8 text.")
+            return None
+        return text
 
     def _read(self, name: str, understand: Callable[[str], T], default: T) -> T:
         text = self._text(name)

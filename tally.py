@@ -23,6 +23,9 @@ be written in between: at one write every 20 ms five seconds' worth, longer than
 FOLDED = 256
 """Ids of folded journal entries remembered after their entry is gone, for an append that the network delivers late."""
 
+FOLDED_IN_PART = 2000
+"""The same while a listing shows but a part of the journal, and so not whether an entry is gone."""
+
 MONTHS = 240
 REQUEST_MONTHS = 24
 
@@ -149,9 +152,10 @@ class Tally:
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
         return draft.finished()
 
-    def fold(self, entries: Iterable[Visit], limits: Limits) -> Tally:
-        """The tally with the journal's `entries` in it, each once however often it is folded. `entries` must be what
-        the journal held after this tally was read, and this tally still current when the result is written."""
+    def fold(self, entries: Iterable[Visit], limits: Limits, more: bool = False) -> Tally:
+        """The tally with the journal's `entries` in it, each once however often it is folded. To be written, `entries`
+        must be what the journal held after this tally was read, or, if there may be `more`, the first of it, and this
+        tally still current then."""
         draft = _Draft(self, limits)
         known = {*self.recent, *self.folded}
         listed: dict[str, None] = {}
@@ -161,7 +165,7 @@ class Tally:
                 draft.apply(visit)
             listed[visit.id] = None
         gone = [visit_id for visit_id in self.folded if visit_id not in listed]
-        draft.fields["folded"] = [*gone[-FOLDED:], *listed]
+        draft.fields["folded"] = [*gone[-(FOLDED_IN_PART if more else FOLDED) :], *listed]
         return draft.finished()
 
     def with_requests(self, month: str, more: int) -> Tally:

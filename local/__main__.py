@@ -113,9 +113,13 @@ async def serve(serving: Serving, data: Path) -> None:
         data=data,
         faults=f"Storage fails on purpose: {rates}." if rates else NO_FAULTS,
     )
+    # How to reach this storage as the function does, for `python -m clouds.oracle.restore --local`.
+    reach = data / "function.json"
+    write_secret(reach, json.dumps(serving.environment(), indent=2).encode())
     print(welcome, flush=True)
     await stopping
     await serving.stop()
+    reach.unlink(missing_ok=True)
 
 
 def show_mail(message: Message) -> None:

@@ -233,9 +233,18 @@ class Pool:
         """Do something with every running container at once, as a benchmark does to warm them all."""
         await asyncio.gather(*(act(container) for container in self.containers))
 
+    async def restart(self) -> None:
+        """Kill all containers and start as many new ones, which remember nothing."""
+        count = len(self._all)
+        await self._kill()
+        await self.warm(count)
+
     async def stop(self) -> None:
-        """Kill all containers."""
+        """Kill all containers, for good."""
         self._stopped = True
+        await self._kill()
+
+    async def _kill(self) -> None:
         await asyncio.gather(*(container.stop() for container in tuple(self._all)))
         self._all.clear()
         self._idle.clear()

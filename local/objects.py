@@ -20,6 +20,16 @@ CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, etag TEXT NOT NULL, modified REAL NOT NULL,
     PRIMARY KEY (bucket, name)
 );
+CREATE TABLE IF NOT EXISTS versioned (bucket TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, etag TEXT NOT NULL, modified REAL NOT NULL
+);
+"""
+# Made with the first bucket that keeps versions: nobody else pays for them.
+TRIGGER = """
+CREATE TRIGGER IF NOT EXISTS keep_{when} BEFORE {when} ON objects
+WHEN OLD.bucket IN (SELECT bucket FROM versioned)
+BEGIN INSERT INTO versions VALUES (OLD.bucket, OLD.name, OLD.data, OLD.etag, OLD.modified); END;
 """
 UPDATE = "UPDATE objects SET data = ?, etag = ?, modified = ? WHERE bucket = ? AND name = ? AND etag = ?"
 INSERT = "INSERT INTO objects (data, etag, modified, bucket, name) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO "
@@ -93,6 +103,24 @@ class Objects:
         with self._lock:
             self._connection.execute("INSERT OR IGNORE INTO buckets VALUES (?)", (bucket,))
             self._buckets.add(bucket)
+
+    def keep_versions(self, bucket: str) -> None:
+        """From now on keep what is replaced or removed in this bucket."""
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO versioned VALUES (?)", (bucket,))
+            self._connection.executescript("".join(TRIGGER.format(when=when) for when in ("UPDATE", "DELETE")))
+
+    def versions(self, bucket: str, prefix: str = "") -> list[Stored]:
+        """Return all versions of all objects, those of a name from the newest to the oldest; the ETag tells them apart."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT name, data, etag, modified, 1 AS replaced, rowid AS age FROM versions"
+                " WHERE bucket = :bucket AND name >= :prefix AND name < :end"
+                " UNION ALL SELECT name, data, etag, modified, 0, 0 FROM objects"
+                " WHERE bucket = :bucket AND name >= :prefix AND name < :end ORDER BY name, replaced, age DESC",
+                {"bucket": bucket, "prefix": prefix, "end": prefix + LAST},
+            ).fetchall()
+        return [Stored(*row[:4]) for row in rows]
 
     def get(self, bucket: str, name: str) -> Stored | None:
         """Return the object, or None when there is none."""

@@ -93,6 +93,7 @@ class Storage:
             ("HEAD", "o"): self._get,
             ("DELETE", "o"): self._delete,
             ("GET", "list"): self._list,
+            ("GET", "versions"): self._list_versions,
             ("POST", "batch"): self._batch_delete,
         }
         self._kinds = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
@@ -111,6 +112,8 @@ class Storage:
                 kind, parts = self._kinds.get(method, "other"), (pieces[2], pieces[4], "o", pieces[6])
             elif len(pieces) == 6 and pieces[5] == "o":
                 kind, parts = "list", (pieces[2], pieces[4], "list", "")
+            elif len(pieces) == 6 and pieces[5] == "objectversions":
+                kind, parts = "list", (pieces[2], pieces[4], "versions", "")
             elif path.endswith(BATCH):
                 kind, parts = "delete", (pieces[2], pieces[4], "batch", "")
         return Call(kind, method, path, query, headers, parts)
@@ -152,7 +155,8 @@ class Storage:
         return Answer(200, headers)
 
     def _get(self, call: Call, bucket: str, name: str, body: bytes) -> Answer:
-        stored = self._stored(bucket, name)
+        wanted = dict(parse_qsl(call.query)).get("versionId") if call.query else None
+        stored = self._version(bucket, name, wanted) if wanted else self._stored(bucket, name)
         headers = {"etag": stored.etag, "opc-request-id": request_id()}
         if call.headers.get("if-none-match") == stored.etag:
             return Answer(304, headers)
@@ -186,6 +190,20 @@ class Storage:
             page["nextStartWith"] = found[size].name
         return as_json(page)
 
+    def _list_versions(self, call: Call, bucket: str, name: str, body: bytes) -> Answer:
+        query = dict(parse_qsl(call.query))
+        start, limit = int(query.get("page", "0")), int(query.get("limit", str(PAGE)))
+        found = self.objects.versions(bucket, query.get("prefix", ""))
+        items = [
+            {field: value(stored) for field, value in _fields.items()}
+            | {"versionId": stored.etag, "isDeleteMarker": False}
+            for stored in found[start : start + limit]
+        ]
+        answer = as_json({"items": items, "prefixes": []})
+        if len(found) > start + limit:
+            answer.headers["opc-next-page"] = str(start + limit)
+        return answer
+
     def _batch_delete(self, call: Call, bucket: str, name: str, body: bytes) -> Answer:
         # Oracle does not say what an absent object gives here; "failed, 404" is the harder case for a caller.
         try:
@@ -213,6 +231,12 @@ class Storage:
         if stored is None:
             raise object_not_found(bucket, name)
         return stored
+
+    def _version(self, bucket: str, name: str, version: str) -> Stored:
+        for stored in self.objects.versions(bucket, name):
+            if (stored.name, stored.etag) == (name, version):
+                return stored
+        raise object_not_found(bucket, name)
 
 
 def bucket_not_found(bucket: str, namespace: str) -> Refused:

@@ -1,0 +1,47 @@
+"""
+Documents straight over the stand-in's objects, without a network in between.
+"""
+
+from collections.abc import Sequence
+
+from documents import PAGE, Conflict
+from local.objects import Objects, PreconditionFailed
+
+
+class SqliteDocuments:
+    """One document and its journal among ``objects``, under the names Object Storage knows them by."""
+
+    def __init__(self, objects: Objects, bucket: str, name: str) -> None:
+        self._objects = objects
+        self._bucket = bucket
+        self._name = name
+        self._journal = f"{name}.journal/"
+
+    def read(self, timeout: float) -> tuple[bytes, str] | None:
+        """Return the document and its version."""
+        stored = self._objects.get(self._bucket, self._name)
+        return (stored.data, stored.etag) if stored else None
+
+    def write(self, data: bytes, version: str | None, timeout: float) -> str:
+        """Replace the document, or create it, and return its new version."""
+        try:
+            return self._objects.put(self._bucket, self._name, data, version, None if version else "*")
+        except PreconditionFailed as failed:
+            raise Conflict("Another visit was written at the same moment.") from failed
+
+    def append(self, entry: str, timeout: float) -> None:
+        """Add an entry; one that is there stays as it is."""
+        try:
+            self._objects.put(self._bucket, self._journal + entry, b"", if_none_match="*")
+        except PreconditionFailed:
+            return
+
+    def entries(self, timeout: float) -> list[str]:
+        """Return the names of the first entries, in their order."""
+        found = self._objects.list(self._bucket, self._journal, limit=PAGE)
+        return [stored.name.removeprefix(self._journal) for stored in found]
+
+    def remove(self, entries: Sequence[str], timeout: float) -> None:
+        """Remove entries, those that are gone included."""
+        for entry in entries:
+            self._objects.delete(self._bucket, self._journal + entry)

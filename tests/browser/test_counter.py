@@ -1,0 +1,53 @@
+"""The whole way, in a real browser: the demo page, the gateway, the function, the storage, and the owner's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.serving import Serving
+
+if TYPE_CHECKING:
+    from browser.conftest import NewVisitor, Until
+
+pytestmark = pytest.mark.browser
+TOKEN = "a-token-for-the-owner-only"
+SHOWN = "document.querySelector('#{}').shadowRoot?.textContent == '{}'"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    config = {"REPORT_TOKEN": TOKEN, "SALT": "browser", "SITE_NAME": "Ada's page"}
+    with Serving(tmp_path_factory.mktemp("browser"), containers=2, config=config) as serving:
+        yield serving
+
+
+def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, until: Until) -> None:
+    """The number goes up by one a visit and the unique number by one a browser, and the badge shows it."""
+    first, second = new_visitor(locale="en-US"), new_visitor(locale="en-US")
+    page = first.open(f"{here.url}/")
+    until(page, SHOWN.format("count", 1) + "&&" + SHOWN.format("unique", 1))
+    page.reload()
+    until(page, SHOWN.format("count", 2) + "&&" + SHOWN.format("unique", 1))
+    page.locator("#badge-card").wait_for(state="visible")
+    other = second.open(f"{here.url}/")
+    until(other, SHOWN.format("count", 3) + "&&" + SHOWN.format("unique", 2))
+
+    stored = here.objects.get("cloud-resume-data", "counter.json")
+
+    assert stored
+    document = json.loads(stored.data)
+    assert (document["pageviews"], document["uniqueVisitors"]) == (3, 2)
+    assert first.complaints == second.complaints == []
+
+
+def test_the_owner_sees_the_numbers(here: Serving, new_visitor: NewVisitor) -> None:
+    """The owner's page opens with the token and shows what /stats of the real function says."""
+    page = new_visitor(locale="en-US").open(f"{here.url}/web/owner.html")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("heading", name="Ada's page").wait_for()
+    page.get_by_text("Free tier this month").wait_for()

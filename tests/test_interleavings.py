@@ -1,0 +1,329 @@
+"""
+Every interleaving of two and three containers counts every acknowledged visit exactly once.
+
+`EXPLORE=all` explores all combinations with all faults, which takes minutes; without it, a choice of them. How many
+schedules there were stands at the end of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from scheduler import (
+    LIMITS,
+    STARTS,
+    Actor,
+    Clock,
+    Event,
+    Explored,
+    MakeStore,
+    Start,
+    Violation,
+    counter_store,
+    explore,
+    fresh,
+    journaling,
+    keeping,
+    reader,
+    settler,
+    settling,
+    visit,
+    warm,
+)
+
+import attempts
+import counter_store as loop
+import tally
+from counter_store import CounterStore
+from documents import Documents, Misconfigured, StoreError, Unavailable
+from tally import Tally, Visit
+
+ALL = os.environ.get("EXPLORE") == "all"
+VISITORS = ("ann", "zoe", "ann")
+KINDS: dict[str, Callable[[str, str], Actor]] = {
+    "fresh": fresh,
+    "warm": warm,
+    "journal": journaling,
+    "return": lambda name, visitor: journaling(name, visitor, returns=True),
+    "settle": lambda name, _: settler(name),
+    "read": lambda name, _: reader(name),
+}
+
+
+class Summary:
+    """Says at the end of the run how much was explored."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Explored] = {}
+
+    def add(self, name: str, explored: Explored) -> None:
+        """Add up."""
+        total = self.by_name.setdefault(name, Explored())
+        total += explored
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write one line for each kind of exploration."""
+        terminalreporter.section("schedules explored")
+        for name, explored in self.by_name.items():
+            terminalreporter.line(
+                f"{name}: {explored.schedules:,} schedules, {explored.states:,} different states, "
+                f"{explored.ends:,} different ends"
+            )
+
+
+@pytest.fixture(scope="session")
+def summary(pytestconfig: pytest.Config) -> Summary:
+    """Return what counts the schedules."""
+    summary = Summary()
+    pytestconfig.pluginmanager.register(summary)
+    return summary
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep the warnings of ten thousand failures out of the log."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def actors(kinds: Sequence[str]) -> list[Actor]:
+    """Return containers of these kinds, the first and the third with the same visitor."""
+    return [KINDS[kind](f"{kind}{at}", VISITORS[at]) for at, kind in enumerate(kinds)]
+
+
+def combinations(kinds: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    """Return every way to choose so many of `kinds`."""
+    return list(itertools.combinations_with_replacement(kinds, count))
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("kinds", combinations(list(KINDS), 2), ids="+".join)
+def test_two_containers_and_a_fault(summary: Summary, kinds: Sequence[str], start: str) -> None:
+    """Whatever two containers do, in any order and with any one fault, each acknowledged visit counts once."""
+    summary.add("two containers, up to one fault", explore(STARTS[start], actors(kinds), 1))
+
+
+PAIRS = combinations(list(KINDS), 2) if ALL else [*combinations(["fresh", "warm", "return"], 2), ("journal", "settle")]
+
+
+@pytest.mark.parametrize("start", STARTS if ALL else ["nothing", "entries"])
+@pytest.mark.parametrize("kinds", PAIRS, ids="+".join)
+def test_two_containers_and_two_faults(summary: Summary, kinds: Sequence[str], start: str) -> None:
+    """Two faults at once do not change that."""
+    summary.add("two containers, up to two faults", explore(STARTS[start], actors(kinds), 2))
+
+
+TRIPLES = combinations(list(KINDS), 3)
+
+
+@pytest.mark.parametrize("start", STARTS if ALL else ["nothing", "entries"])
+@pytest.mark.parametrize("kinds", TRIPLES, ids="+".join)
+def test_three_containers(summary: Summary, kinds: Sequence[str], start: str) -> None:
+    """Whatever three containers do, in any order, each acknowledged visit counts once."""
+    summary.add("three containers, no fault", explore(STARTS[start], actors(kinds), 0))
+
+
+THREE = [("fresh", "warm", "return"), ("warm", "journal", "settle"), ("fresh", "warm", "warm")]
+
+
+@pytest.mark.parametrize("start", STARTS if ALL else ["entries"])
+@pytest.mark.parametrize("kinds", TRIPLES if ALL else THREE, ids="+".join)
+def test_three_containers_and_a_fault(summary: Summary, kinds: Sequence[str], start: str) -> None:
+    """Three containers and any one fault do not change that either."""
+    summary.add("three containers, up to one fault", explore(STARTS[start], actors(kinds), 1))
+
+
+@pytest.mark.parametrize("kinds", [("warm", "warm"), ("warm", "fresh"), ("warm", "settle")], ids="+".join)
+def test_a_warm_container_that_lists(summary: Summary, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[str]) -> None:
+    """A container that folds over the version it remembers loses nothing and doubles nothing."""
+    monkeypatch.setattr(loop, "LIST_EVERY", 1)
+    summary.add("warm containers that list", explore(STARTS["entries"], actors(kinds), 2 if ALL else 1))
+    summary.add("warm containers that list", explore(STARTS["folded"], actors(kinds), 2 if ALL else 1))
+
+
+@pytest.mark.parametrize("kinds", [("fresh", "warm"), ("warm", "warm"), ("warm", "return")], ids="+".join)
+def test_a_document_with_a_short_memory(
+    summary: Summary, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[str]
+) -> None:
+    """Where the document forgets an id at the next visit, one in doubt is not counted twice."""
+    monkeypatch.setattr(tally, "RECENT", 1)
+    for start in ("document", "entries"):
+        summary.add("a memory of one visit", explore(STARTS[start], actors(kinds), 2 if ALL else 1))
+
+
+# Breaking it on purpose: each of these stores lacks one precaution, and the explorer must see it.
+
+
+def test_without_looking_for_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the id check a visit whose answer was lost is counted twice."""
+    monkeypatch.setattr(Tally, "has", lambda *_: False)
+    with pytest.raises(Violation, match="shows 6, 4 ") as found:
+        explore(STARTS["document"], actors(["warm"]), 1)
+
+    assert any("loses its answer" in move for move in found.value.schedule)
+
+
+def test_without_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `folded` an entry that could not be removed is counted again."""
+    monkeypatch.setattr(Tally, "folded", ())
+    with pytest.raises(Violation):
+        explore(STARTS["entries"], actors(["fresh"]), 1)
+
+
+class Blind(CounterStore):
+    """Takes an unclear write for one that was not done, and looks for no id."""
+
+    def _send(self, *args: object) -> None:
+        blindly(super()._send, *args)
+
+
+def blindly(request: Callable[..., None], *args: object) -> None:
+    """Do it, and deny every doubt."""
+    try:
+        request(*args)
+    except Unavailable as error:
+        raise Unavailable(str(error), unclear=False) from error
+
+
+def test_a_blind_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unclear write that is made anew from a fresh document is counted twice."""
+    monkeypatch.setattr(Tally, "has", lambda *_: False)
+    with pytest.raises(Violation):
+        explore(STARTS["nothing"], actors(["fresh"]), 1, made_of(Blind))
+
+
+def test_a_doubt_that_is_denied() -> None:
+    """A visit that may still land is not to be told as failed for certain."""
+    with pytest.raises(Violation, match="shows 5, 3 "):
+        explore(STARTS["document"], actors(["warm"]), 5, made_of(Blind))
+
+
+def made_of(kind: type[CounterStore]) -> MakeStore:
+    """Return what makes stores of that kind."""
+
+    def make(documents: Documents, clock: Clock) -> CounterStore:
+        return kind(documents, LIMITS, clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+
+    return make
+
+
+class OldListing(CounterStore):
+    """Lists once, and folds what it saw then until a write succeeds."""
+
+    _listing: tuple[list[str], list[Visit], bool] | None = None
+
+    def _compose(self, visit: Visit, at: float, known: loop._Known, deadline: float, may_list: bool) -> loop._Write:
+        return super()._compose(visit, at, known, deadline, may_list=True)
+
+    def _list(self, deadline: float) -> tuple[list[str], list[Visit], bool]:
+        self._listing = self._listing or super()._list(deadline)
+        return self._listing
+
+
+def busy_folder(name: str) -> Actor:
+    """Return a container that folds, adds an entry, and folds again."""
+
+    def program(documents: Documents, make_store: MakeStore) -> Iterator[Event]:
+        store = make_store(documents, Clock())
+        yield Event("ready")
+        yield from settling(store)
+        made = visit(name, "zoe")
+        yield Event("begun", made)
+        try:
+            documents.append(made.entry(), 1.0)
+        except StoreError:
+            yield Event("unclear", made)
+        else:
+            yield Event("kept", made)
+        yield from settling(make_store(documents, Clock()))
+
+    return Actor(name, program)
+
+
+@pytest.mark.parametrize("kind", [CounterStore, OldListing])
+def test_an_old_listing(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore]) -> None:
+    """Entries are folded as they were listed after the last read: with an older listing they count again."""
+    monkeypatch.setattr(tally, "FOLDED", 1)
+    containers = [fresh("visit", "ann"), busy_folder("busy")]
+    if kind is CounterStore:
+        explore(STARTS["entries"], containers, 0, made_of(kind))
+        return
+    with pytest.raises(Violation):
+        explore(STARTS["entries"], containers, 0, made_of(kind))
+
+
+@pytest.mark.parametrize("kind", [CounterStore, Blind])
+def test_the_journal_in_doubt(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore]) -> None:
+    """A visit goes to the journal only if it cannot land in the document: otherwise it may be counted in both."""
+    monkeypatch.setattr(attempts, "QUIET", ("document", "journal", "document", "journal", "journal"))
+    monkeypatch.setattr(tally, "RECENT", 1)
+    containers = [warm("visit", "ann"), fresh("other", "zoe")]
+    if kind is CounterStore:
+        explore(STARTS["document"], containers, 1, made_of(kind))
+        return
+    with pytest.raises(Violation, match="shows 7, 5 "):
+        explore(STARTS["document"], containers, 1, made_of(kind))
+
+
+class EmptyOn404:
+    """Documents that take every refusal to read for "there is no document yet"."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self.write, self.append = documents.write, documents.append
+        self.entries, self.remove = documents.entries, documents.remove
+
+    def read(self, timeout: float) -> tuple[bytes, str] | None:
+        """Read, or start over."""
+        try:
+            return self._documents.read(timeout)
+        except Misconfigured:
+            return None
+
+
+def test_a_404_taken_for_an_empty_document() -> None:
+    """A reader that starts over when it is refused shows less than was acknowledged."""
+    with pytest.raises(Violation, match="shows 0 of 2"):
+        explore(
+            STARTS["document"],
+            actors(["settle"]),
+            2,
+            lambda documents, clock: counter_store(EmptyOn404(documents), clock),
+        )
+
+
+def test_a_document_started_over() -> None:
+    """Visits that were acknowledged and are gone are seen by the explorer itself."""
+
+    def program(documents: Documents, make_store: MakeStore) -> Iterator[Event]:
+        yield Event("ready")
+        data, version = documents.read(1.0) or (b"", "")
+        assert data
+        documents.write(b'{"count": 0}', version, 1.0)
+        yield from keeping(make_store(documents, Clock()), visit("next", "ann"))
+
+    with pytest.raises(Violation):
+        explore(STARTS["document"], [Actor("owner", program)], 0)
+
+
+def test_schedules_are_counted() -> None:
+    """Two containers with one and with two steps have three orders, and a crash at each step adds its own."""
+
+    def steps(count: int) -> Actor:
+        def program(documents: Documents, make_store: MakeStore) -> Iterator[Event]:
+            yield Event("ready")
+            for _ in range(count):
+                with contextlib.suppress(StoreError):
+                    documents.read(1.0)
+
+        return Actor(str(count), program)
+
+    assert explore(Start(), [steps(1), steps(2)], 0).schedules == 3
+    assert explore(Start(), [steps(2), steps(2)], 0).schedules == 6
+    assert explore(Start(), [steps(1)], 1).schedules == 1 + 4

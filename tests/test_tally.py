@@ -1,0 +1,421 @@
+"""What visits do to the document: totals, visitors, history, the journal's entries, and how large it may get."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from documents import PAGE
+from privacy import REGISTERS, Seen, Sketch
+from settings import LONGEST_HISTORY, MOST_SEEN
+from tally import FOLDED, FOLDED_IN_PART, MONTHS, RECENT, REQUEST_MONTHS, Limits, Tally, Visit
+
+AT = 1790000000
+LIMITS = Limits()
+LARGEST = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
+
+visitors = st.none() | st.integers(0, 9).map(lambda number: f"{number:064x}")
+some_days = st.integers(0, 900).map(lambda number: str(date(2024, 1, 1) + timedelta(number)))
+reasons = st.sampled_from([None, None, None, "crawler", "prefetch"])
+
+
+@st.composite
+def visits(draw: st.DrawFn, most: int = 30) -> list[Visit]:
+    """Return visits, each with an id of its own."""
+    drawn = draw(st.lists(st.tuples(some_days, visitors, reasons), max_size=most))
+    return [
+        Visit(f"id{number}", day, visitor if reason is None else None, reason)
+        for number, (day, visitor, reason) in enumerate(drawn)
+    ]
+
+
+def all_of(tally: Tally, some: Sequence[Visit], limits: Limits = LIMITS) -> Tally:
+    """Return the tally after these visits, one after the other."""
+    for visit in some:
+        tally = tally.add(visit, AT, limits)
+    return tally
+
+
+def sums(tally: Tally) -> tuple[int, int, Counter[str]]:
+    """Return what the whole history adds up to: page views, new visitors, filtered ones by reason."""
+    views = new = 0
+    filtered: Counter[str] = Counter()
+    for entry in (*tally.days.values(), *tally.months.values()):
+        views += entry.get("pageviews", 0)
+        new += entry.get("newVisitors", 0)
+        filtered.update(entry.get("filtered", {}))
+    return views, new, filtered
+
+
+def test_the_first_visit() -> None:
+    """One visit makes a whole document out of nothing."""
+    tally = Tally.empty().add(Visit("first", "2026-11-20", "ab" * 32), AT + 0.9, LIMITS)
+
+    assert json.loads(tally.with_requests("2026-11", 3).encode()) == {
+        "pageviews": 1,
+        "uniqueVisitors": 1,
+        "seen": ["ab" * 32],
+        "updatedAt": AT,
+        "days": {"2026-11-20": {"pageviews": 1, "newVisitors": 1}},
+        "requests": {"2026-11": 3},
+        "recent": ["first"],
+    }
+
+
+def test_before_the_first_visit() -> None:
+    """An empty tally is zero everywhere."""
+    tally = Tally.empty()
+
+    assert (tally.pageviews, tally.unique, tally.updated_at, tally.unique_is_estimate) == (0, 0, None, False)
+    assert (tally.days, tally.months, tally.requests, tally.recent, tally.folded) == ({}, {}, {}, (), ())
+    assert not tally.has("")
+
+
+@pytest.mark.parametrize("reason", ["crawler", "prefetch"])
+def test_what_is_not_counted_is_noted(reason: str) -> None:
+    """A filtered visit changes no total and is written down under its reason."""
+    tally = all_of(Tally.empty(), [Visit("1", "2026-11-20", None, reason), Visit("2", "2026-11-20", None, reason)])
+
+    assert (tally.pageviews, tally.unique) == (0, 0)
+    assert tally.days == {"2026-11-20": {"pageviews": 0, "newVisitors": 0, "filtered": {reason: 2}}}
+    assert tally.has("1")
+
+
+@pytest.mark.parametrize(
+    "moment, expected",
+    [(AT, AT), (1.5e9, 1500000000), (-5, -5), (None, None), ("x", None), (True, None), ([], None), (1e300, int(1e300))],
+)
+def test_when_it_was_updated(moment: object, expected: int | None) -> None:
+    """An old document's time is shown where it is one."""
+    tally = Tally.decode(json.dumps({"pageviews": 1, "updatedAt": moment}).encode(), LIMITS)
+
+    assert tally.updated_at == expected
+
+
+@settings(deadline=None, max_examples=150)
+@given(visits(), st.integers(1, 40))
+def test_any_visits_are_what_a_plain_count_says(some: list[Visit], keep: int) -> None:
+    """Totals, visitors and the sums of the history equal those of a dictionary that forgets nothing."""
+    tally = all_of(Tally.empty(), some, Limits(seen=20, days=keep))
+
+    counted = [visit for visit in some if visit.reason is None]
+    unique = {visit.visitor for visit in counted} - {None}
+    views, new, filtered = sums(tally)
+    assert (tally.pageviews, tally.unique) == (len(counted), len(unique))
+    assert (views, new) == (len(counted), len(unique))
+    assert filtered == Counter(visit.reason for visit in some if visit.reason)
+    assert all(tally.has(visit.id) for visit in some)
+    assert set(tally.seen.hashes) == unique
+
+
+@settings(deadline=None, max_examples=100)
+@given(visits(), st.integers(1, 40), st.integers(0, 6))
+def test_the_history_keeps_its_days(some: list[Visit], keep: int, seen: int) -> None:
+    """Only the last so many days are kept one by one; what is dropped is in its month; the total stays the sum."""
+    tally = all_of(Tally.empty(), some, Limits(seen, keep))
+
+    if some:
+        newest = date.fromisoformat(max(visit.day for visit in some))
+        assert max(tally.days) == str(newest)
+        assert min(tally.days) >= str(newest - timedelta(keep - 1))
+        assert {day[:7] for day in {visit.day for visit in some} - set(tally.days)} == set(tally.months)
+    for month in tally.months:
+        in_month = [visit for visit in some if visit.day.startswith(month) and visit.day not in tally.days]
+        assert tally.months[month]["pageviews"] == len([visit for visit in in_month if visit.reason is None])
+    assert sums(tally)[:2] == (tally.pageviews, tally.unique)
+
+
+@settings(deadline=None, max_examples=100)
+@given(visits(), st.integers(0, 6), st.integers(1, 20))
+def test_a_document_is_read_as_it_was_written(some: list[Visit], seen: int, keep: int) -> None:
+    """Writing and reading changes nothing, and what was read goes on like what was remembered."""
+    limits = Limits(seen, keep)
+    tally = all_of(Tally.empty(), some, limits).fold(some[:3], limits).with_requests("2026-11", 2)
+    again = Tally.decode(tally.encode(), limits)
+    further = Visit("further", "2026-05-05", "f" * 64)
+
+    assert again.encode() == tally.encode()
+    assert (again.pageviews, again.unique, again.days, again.recent) == (
+        tally.pageviews,
+        tally.unique,
+        tally.days,
+        tally.recent,
+    )
+    assert again.add(further, AT, limits).encode() == tally.add(further, AT, limits).encode()
+
+
+@settings(deadline=None, max_examples=60)
+@given(visits())
+def test_a_tally_is_never_changed(some: list[Visit]) -> None:
+    """What was written may be remembered and shown while the next one is made."""
+    tally = all_of(Tally.empty(), some[::2], Limits(3, 2))
+    before = tally.encode()
+    all_of(tally, some[1::2], Limits(3, 2)).with_requests("2026-11", 1)
+    tally.fold(some, Limits(3, 2))
+
+    assert tally.encode() == before
+
+
+@settings(deadline=None, max_examples=100)
+@given(visits(), st.randoms(use_true_random=False))
+def test_folding_is_adding_in_any_order(some: list[Visit], chance: random.Random) -> None:
+    """The journal's entries give the same totals and history as the visits themselves, in whatever order."""
+    limits = Limits(seen=20, days=40)
+    shuffled = chance.sample(some, len(some))
+
+    folded, other = Tally.empty().fold(some, limits), Tally.empty().fold(shuffled, limits)
+
+    added = all_of(Tally.empty(), some, limits)
+    for tally in (folded, other):
+        assert (tally.pageviews, tally.unique) == (added.pageviews, added.unique)
+        assert set(tally.seen.hashes) == set(added.seen.hashes)
+        assert sums(tally) == sums(added)
+        assert set(tally.folded) == {visit.id for visit in some}
+        assert tally.recent == ()
+
+
+@settings(deadline=None, max_examples=100)
+@given(visits(), st.integers(0, 30), st.integers(0, 6))
+def test_nothing_is_folded_twice(some: list[Visit], middle: int, seen: int) -> None:
+    """Entries folded again, or whose visit is in the document already, change nothing but the list of ids."""
+    limits = Limits(seen=seen, days=40)
+    added = all_of(Tally.empty(), some[:middle], limits)
+    once = added.fold(some, limits)
+    twice = once.fold(some, limits)
+
+    assert once.pageviews == len([visit for visit in some if visit.reason is None])
+    assert twice.encode() == once.encode()
+    assert once.fold([], limits).pageviews == once.pageviews
+    assert once.fold([*some, *some], limits).encode() == once.encode()
+
+
+def test_ids_of_removed_entries_are_remembered_for_a_while() -> None:
+    """An entry that a late network brings back is still known; ids that are listed are never forgotten."""
+    early = [Visit(f"early{number}", "2026-11-20") for number in range(FOLDED + 10)]
+    tally = Tally.empty().fold(early, LIMITS)
+    assert len(tally.folded) == FOLDED + 10
+
+    later = [Visit("later", "2026-11-20")]
+    after = tally.fold(later, LIMITS)
+
+    assert list(after.folded) == [visit.id for visit in (*early[10:], *later)]
+    assert after.fold(early[10:], LIMITS).pageviews == FOLDED + 11
+    assert after.fold([early[-1]], LIMITS).folded[-1] == early[-1].id
+
+
+def test_ids_of_a_long_journal_are_remembered_longer() -> None:
+    """While a listing shows a part of the journal only, nobody knows which entries are gone: 2,000 more ids stay."""
+    tally = Tally.empty()
+    for page in range(4):
+        tally = tally.fold([Visit(f"{page}-{number}", "2026-11-20") for number in range(PAGE)], LIMITS, more=True)
+
+    assert len(tally.folded) == FOLDED_IN_PART + PAGE
+    again = [Visit(f"1-{number}", "2026-11-20") for number in range(PAGE)]
+    assert tally.fold(again, LIMITS, more=True).pageviews == tally.pageviews == 4 * PAGE
+
+
+def test_the_last_visits_are_remembered() -> None:
+    """Of the visits' ids the last 256 stay."""
+    tally = all_of(Tally.empty(), [Visit(f"v{number}", "2026-11-20") for number in range(RECENT + 2)])
+
+    assert len(tally.recent) == RECENT
+    assert [tally.has(visit_id) for visit_id in ("v0", "v1", "v2", f"v{RECENT + 1}", "never")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("between", [0, 1, RECENT - 1, RECENT, RECENT + 1])
+@pytest.mark.parametrize("before", [0, 1, RECENT])
+def test_it_is_known_how_far_memory_reaches(before: int, between: int) -> None:
+    """`remembers` is true exactly while every visit since then is still in the list."""
+    earlier = all_of(Tally.empty(), [Visit(f"a{number}", "2026-11-20") for number in range(before)])
+    between_visits = [Visit(f"b{number}", "2026-11-20") for number in range(between)]
+    later = all_of(earlier, between_visits)
+
+    if later.remembers(earlier):
+        assert all(later.has(visit.id) for visit in between_visits)
+    assert later.remembers(earlier) is (between < RECENT)
+
+
+entries = st.builds(
+    lambda visit_id, day, visitor, reason: Visit(visit_id, str(day), visitor, reason),
+    st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+    st.dates(),
+    st.none() | st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}"),
+    st.none() | st.from_regex(r"[a-z]{1,16}", fullmatch=True),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(entries)
+def test_an_entry_is_read_as_it_was_written(visit: Visit) -> None:
+    """A visit survives as the name of an object, of characters that are safe in one."""
+    entry = visit.entry()
+
+    assert Visit.of_entry(entry) == visit
+    assert not set(entry) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+    assert len(entry) <= 160
+
+
+NO_ENTRIES = [
+    "",
+    "2026-11-20",
+    "2026-11-20.id.-",
+    "2026-11-20.id.-.-.more",
+    "2026-11-20..-.-",
+    "2026-02-30.id.-.-",
+    "0000-01-01.id.-.-",
+    "2026-11-20.id.Crawler.-",
+    "2026-11-20.id.crawler crawler.-",
+    "2026-11-20.id.-." + "a" * 63,
+    "2026-11-20.id.-." + "A" * 64,
+    "2026-11-20.id.-." + "g" * 64,
+    "2026-11-20.i/d.-.-",
+    "2026-11-20." + "i" * 65 + ".-.-",
+    "2026-11-20.id.-.-\n",
+    "٢٠٢٦-11-20.id.-.-",
+    "20261120.id.-.-",
+    "folder/2026-11-20.id.-.-",
+]
+
+
+@pytest.mark.parametrize("name", NO_ENTRIES)
+def test_what_is_no_entry_is_none(name: str) -> None:
+    """What somebody else put among the entries is not taken for a visit."""
+    assert Visit.of_entry(name) is None
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=100))
+def test_any_name_is_an_entry_or_none(name: str) -> None:
+    """No name of an object is an error, and no two names are the same visit."""
+    visit = Visit.of_entry(name)
+
+    assert visit is None or visit.entry() == name
+
+
+def test_requests_are_kept_for_two_years() -> None:
+    """Requests add up by month, and the oldest months go."""
+    tally = Tally.empty()
+    for number in range(30):
+        for _ in range(2):
+            tally = tally.with_requests(f"{2024 + number // 12}-{number % 12 + 1:02d}", number)
+
+    assert len(tally.requests) == REQUEST_MONTHS
+    assert (min(tally.requests), tally.requests["2026-06"]) == ("2024-07", 58)
+
+
+@pytest.mark.parametrize("odd", ["0001-01-01", "1969-12-31", "2026-11-01", "2028-02-29", "9999-12-31"])
+@pytest.mark.parametrize("days", [1, 30, LONGEST_HISTORY])
+def test_a_wrong_clock_loses_nothing(odd: str, days: int) -> None:
+    """A visit dated before all days that are kept, or far in the future, breaks nothing and every sum stays true."""
+    limits = Limits(days=days)
+    usual = [Visit(f"u{number}", str(date(2026, 11, 1) + timedelta(number))) for number in range(5)]
+    tally = all_of(Tally.empty(), usual, limits)
+
+    tally = tally.add(Visit("odd", odd, "ab" * 32), -62135596800 if odd < "1000" else AT, limits)
+    tally = all_of(tally, [Visit("after", "2026-11-06"), Visit("odd2", odd)], limits)
+
+    assert (tally.pageviews, tally.unique) == (8, 1)
+    assert sums(tally)[:2] == (8, 1)
+    assert Tally.decode(tally.encode(), limits).encode() == tally.encode()
+
+
+def test_the_running_number_never_goes_down() -> None:
+    """At the turn from list to sketch and after it, the number goes on from where it was, and stays true."""
+    limits = Limits(seen=50, days=10)
+    chance = random.Random(8)
+    some = [chance.randbytes(32).hex() for _ in range(3_000)]
+    tally, numbers = Tally.empty(), []
+    for number, visitor in enumerate(some):
+        tally = tally.add(Visit(f"v{number}", "2026-11-20", visitor), AT, limits)
+        numbers.append(tally.unique)
+
+    assert numbers[:51] == list(range(1, 52))
+    assert numbers == sorted(numbers)
+    assert abs(numbers[-1] - 3_000) <= 3 * 0.0065 * 3_000 + 1
+    assert tally.unique_is_estimate
+    known = all_of(tally, [Visit(f"k{number}", "2026-11-21", visitor) for number, visitor in enumerate(some)], limits)
+    assert known.unique == tally.unique
+
+
+def test_the_number_an_old_document_shows_is_not_lowered() -> None:
+    """Where the old number is larger than its list, it goes on from there, also when the list becomes a sketch."""
+    old = {"pageviews": 99, "uniqueVisitors": 70, "seen": [f"{number:064x}" for number in range(5)]}
+    tally = Tally.decode(json.dumps(old).encode(), Limits(seen=3))
+
+    assert (tally.unique, tally.unique_is_estimate) == (70, True)
+    assert tally.add(Visit("n", "2026-11-20", "ab" * 32), AT, Limits(seen=3)).unique == 71
+
+
+def full(limits: Limits, views: int, backlog: bool) -> Tally:
+    """Return the largest document that visits can make, at this many page views a day, while its journal is folded:
+    one page of it at once, or with a `backlog` of many."""
+    chance = random.Random(6)
+    newest = date(2026, 11, 20)
+    day = {"pageviews": views, "newVisitors": views, "filtered": {"crawler": views, "prefetch": views}}
+    month: dict[str, Any] = dict.fromkeys(("pageviews", "newVisitors"), views * 31)
+    month["filtered"] = {"crawler": views * 31, "prefetch": views * 31}
+    fields = {
+        "count": views * 9_000,
+        "pageviews": views * 9_000,
+        "uniqueVisitors": views * 9_000,
+        "updatedAt": AT,
+        "days": {str(newest - timedelta(number)): day for number in range(limits.days)},
+        "months": {f"{2007 + number // 12}-{number % 12 + 1:02d}": month for number in range(MONTHS)},
+        "requests": {f"{2024 + number // 12}-{number % 12 + 1:02d}": views * 40 for number in range(REQUEST_MONTHS)},
+        "recent": [f"r{number:011d}" for number in range(RECENT)],
+    }
+    listed = tuple(chance.randbytes(32).hex() for _ in range(limits.seen))
+    tally = Tally(fields, Seen(listed))
+    for page in range(4 if backlog else 2):
+        journal = [Visit(f"{page}{number:011d}", str(newest)) for number in range(PAGE)]
+        tally = tally.fold(journal, limits, backlog)
+    return tally
+
+
+@pytest.mark.parametrize(
+    "limits, backlog, ceiling",
+    [
+        pytest.param(LIMITS, False, 128, id="as it comes"),
+        pytest.param(LIMITS, True, 160, id="as it comes, long journal"),
+        pytest.param(LARGEST, False, 224, id="largest settings"),
+        pytest.param(LARGEST, True, 256, id="largest settings, long journal"),
+    ],
+)
+def test_the_document_has_a_ceiling(limits: Limits, backlog: bool, ceiling: int) -> None:
+    """A full list, the longest history with every reason, a full journal and a billion page views a day: so many KB."""
+    tally = full(limits, 10**9, backlog)
+    worst = bytes(random.Random(3).randrange(52) for _ in range(REGISTERS))
+
+    assert len(tally.folded) == PAGE + (FOLDED_IN_PART if backlog else FOLDED)
+    assert len(tally.encode()) <= ceiling * 1024
+    assert len(Tally(tally.fields, Seen((), Sketch(worst))).encode()) <= ceiling * 1024
+
+
+def test_a_flood_of_random_visitors_stays_below_the_ceiling() -> None:
+    """Whoever sends random ids for ever, from now on to the end of the history, makes no larger document."""
+    limits = Limits(seen=20, days=40)
+    chance = random.Random(7)
+    tally, sizes = Tally.empty(), []
+    for number in range(4_000):
+        day = str(date(2024, 1, 1) + timedelta(number // 20))
+        reason = (None, None, "crawler", "prefetch")[number % 4]
+        visitor = chance.randbytes(32).hex() if reason is None else None
+        tally = tally.add(Visit(f"{chance.getrandbits(70):018x}", day, visitor, reason), AT, limits)
+        if number % 20 == 0:
+            tally = tally.with_requests(day[:7], 20)
+            sizes.append(len(tally.encode()))
+
+    assert (len(tally.days), len(tally.months), len(tally.recent)) == (40, 6, RECENT)
+    assert max(sizes) <= 40 * 110 + 6 * 110 + RECENT * 22 + 17_000
