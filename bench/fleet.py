@@ -1,0 +1,170 @@
+"""A fleet: real `fdk` processes of one function file against one stand-in, driven in closed loops and timed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from local.containers import Container
+from local.faults import Faults
+from local.gateway import deadline, ulid
+from local.serving import ROOT, Serving
+
+FUNCTIONS = Path(__file__).parent / "functions"
+COUNTER = ROOT / "func.py"
+FLOOR = FUNCTIONS / "floor.py"
+PLAIN = FUNCTIONS / "plain.py"
+BARE = FUNCTIONS / "bare.py"
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Round:
+    """What one round of visits came to: times and CPU in seconds, `answers` by status."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    times: list[float] = field(default_factory=list)
+    answers: Counter[int] = field(default_factory=Counter)
+    unclear: int = 0
+    requests: int = 0
+
+    @property
+    def acknowledged(self) -> int:
+        return self.answers[200]
+
+    @property
+    def rate(self) -> float:
+        """Acknowledged visits a second."""
+        return self.acknowledged / self.seconds
+
+    @property
+    def median(self) -> float:
+        return median(self.times)
+
+    @property
+    def p99(self) -> float:
+        return sorted(self.times)[int(len(self.times) * 0.99)]
+
+
+class Fleet:
+    """`containers` of one function, warm: each has answered once, so that imports and connections are behind it."""
+
+    def __init__(self, here: Serving) -> None:
+        self.here = here
+
+    def visit(self, visits: int, visitor: str = "visitor") -> Round:
+        """Every container makes `visits` one after the other, all containers at once, each of its own visitor."""
+        result = Round()
+        before, cpu = self.here.cloud.requests.by_kind.total(), self._cpu()
+        start = time.perf_counter()
+        loops = enumerate(self.here.pool.containers)
+        self.here.run(_all([_loop(container, f"{visitor}-{n}", visits, result) for n, container in loops]))
+        result.seconds = time.perf_counter() - start
+        result.cpu = self._cpu() - cpu
+        result.requests = self.here.cloud.requests.by_kind.total() - before
+        return result
+
+    def stored(self) -> bytes:
+        """The document as it is stored."""
+        stored = self.here.objects.get(self.here.config["BUCKET"], "counter.json")
+        return stored.data if stored else b""
+
+    def totals(self) -> tuple[int, int]:
+        """Page views and unique visitors in the document."""
+        document = json.loads(self.stored())
+        return document["pageviews"], document["uniqueVisitors"]
+
+    def put_document(self, document: Mapping[str, object]) -> None:
+        """Replaces the document behind everybody's back, as an owner would who restores one."""
+        self.here.objects.put(self.here.config["BUCKET"], "counter.json", json.dumps(document).encode())
+
+    def in_turn(self, visitor: str) -> list[dict[str, object]]:
+        """Every container makes one visit, one container after the other; their answers."""
+        return [self.first(container, f"{visitor}-{n}")[0] for n, container in enumerate(self.here.pool.containers)]
+
+    def first(self, container: Container, vid: str) -> tuple[dict[str, object], float]:
+        """One visit at `container`: its answer, and the CPU seconds the process has used in its whole life."""
+        _, _, body = self.here.run(container.call(call_headers(vid)))
+        return json.loads(body), cpu_seconds(container.pid)
+
+    def entries(self) -> int:
+        """Journal entries that wait to be folded."""
+        return len(self.here.objects.list(self.here.config["BUCKET"], prefix="counter.json.journal/"))
+
+    def restart(self) -> None:
+        """Ends all containers and starts as many new ones, which have seen nothing."""
+        self.here.run(self.here.pool.restart())
+
+    def memory(self, key: str) -> float:
+        """The first container's memory in MB, by its name in /proc/PID/status (VmRSS: now, VmHWM: at its peak)."""
+        lines = Path(f"/proc/{self.here.pool.containers[0].pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
+
+    def _cpu(self) -> float:
+        return sum(cpu_seconds(container.pid) for container in self.here.pool.containers)
+
+
+@contextmanager
+def fleet(
+    function: Path,
+    containers: int = 1,
+    *,
+    latency: float = 0.02,
+    faults: Faults | None = None,
+    warm: bool = True,
+    config: Mapping[str, str] | None = None,
+) -> Iterator[Fleet]:
+    """A Fleet on an empty bucket. With `warm` the first visits are made one after the other, before anything else."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"SALT": "bench", **(config or {})}
+        with Serving(Path(folder), containers=containers, latency=latency, function=function, config=settings) as here:
+            here.warm(containers)
+            built = Fleet(here)
+            if warm:
+                for number, container in enumerate(here.pool.containers):
+                    here.run(_loop(container, f"warm-{number}", 1, Round()))
+            here.cloud.faults = faults or Faults()
+            yield built
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds that the process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def call_headers(vid: str) -> dict[str, str]:
+    """An API Gateway's headers for one page view."""
+    return {
+        "fn-intent": "httprequest",
+        "fn-http-method": "GET",
+        "fn-http-request-url": f"/v1/counter?vid={vid}",
+        "fn-call-id": ulid(),
+        "fn-deadline": deadline(),
+        "fn-http-h-user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36",
+        "fn-http-h-host": "example.com",
+        "content-type": "application/octet-stream",
+    }
+
+
+async def _all(loops: list[Coroutine[object, object, None]]) -> None:
+    await asyncio.gather(*loops)
+
+
+async def _loop(container: Container, vid: str, visits: int, result: Round) -> None:
+    for _ in range(visits):
+        start = time.perf_counter()
+        _, headers, body = await container.call(call_headers(vid))
+        result.times.append(time.perf_counter() - start)
+        result.answers[int(headers.get("fn-http-status", 0))] += 1
+        result.unclear += bool(json.loads(body).get("mayBeCounted"))
