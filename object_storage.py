@@ -15,7 +15,7 @@ caller count twice: they are off. So are its circuit breaker, which one service 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import oci.base_client
@@ -34,12 +34,13 @@ CONNECT_SECONDS = 1.0
 T = TypeVar("T")
 
 
-def connect(signer: Any, endpoint: str | None = None) -> ObjectStorageClient:
-    """A client that does what it is told, once. `endpoint` is for another place than the region's own."""
+def connect(signer: Any, endpoint: str | None = None, config: Mapping[str, Any] | None = None) -> ObjectStorageClient:
+    """A client that does what it is told, once. `endpoint` is for another place than the region's own; `config` is the
+    SDK's, for a signer that brings no region along."""
     oci.base_client.enable_expect_header = False
     options = {"service_endpoint": endpoint} if endpoint else {}
     client = ObjectStorageClient(
-        {},
+        dict(config or {}),
         signer=signer,
         retry_strategy=NoneRetryStrategy(),
         circuit_breaker_strategy=NoCircuitBreakerStrategy(),

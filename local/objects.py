@@ -111,7 +111,7 @@ class Objects:
             self._connection.executescript("".join(TRIGGER.format(when=when) for when in ("UPDATE", "DELETE")))
 
     def versions(self, bucket: str, prefix: str = "") -> list[Stored]:
-        """Return all versions of all objects, those of a name from the newest to the oldest; the ETag tells them apart."""
+        """Return all versions of all objects, the newest of a name first; their ETags tell them apart."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT name, data, etag, modified, 1 AS replaced, rowid AS age FROM versions"
