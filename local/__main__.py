@@ -32,6 +32,7 @@ WELCOME = """
     Demo page     {url}/
     Counter       {url}{prefix}/counter?vid=me
     Mailbox       {url}/mailbox
+    Owner's page  {url}/web/owner.html, with the token below
 
     The report    curl -H 'Authorization: Bearer {token}' {url}{prefix}/report
     fn invoke     curl -X POST --data '{{"path":"/report"}}' {url}/invoke

@@ -194,8 +194,9 @@ class Storage:
         query = dict(parse_qsl(call.query))
         start, limit = int(query.get("page", "0")), int(query.get("limit", str(PAGE)))
         found = self.objects.versions(bucket, query.get("prefix", ""))
+        fields = {"name", *query.get("fields", "").split(",")}
         items = [
-            {field: value(stored) for field, value in _fields.items()}
+            {field: value(stored) if field in fields else None for field, value in _fields.items()}
             | {"versionId": stored.etag, "isDeleteMarker": False}
             for stored in found[start : start + limit]
         ]
