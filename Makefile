@@ -24,6 +24,7 @@ lint: $(VENV)/installed-test ## ruff and mypy
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy .
 	@$(python) -m mypy .github/report.py # by itself: the root has a report.py too
+	@$(python) -m mypy .github/ship.py
 
 bench: $(VENV)/installed-test ## the measurements behind the README's numbers
 	@$(python) -m bench $(ARGS)

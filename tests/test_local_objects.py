@@ -160,3 +160,21 @@ def test_listing_is_in_the_order_of_names(objects: Objects) -> None:
     assert names(prefix="j/", end="j/é") == ["j/1", "j/2"]
     assert names(prefix="j/", limit=1) == ["j/1"]
     assert names(prefix="x") == []
+
+
+def test_versions_are_kept_where_they_are_wanted(objects: Objects) -> None:
+    """A bucket that keeps versions has all that was replaced or removed, the newest first; no other bucket has."""
+    for bucket in ("kept", "lost"):
+        objects.put(bucket, "x", b"before")
+    objects.keep_versions("kept")
+    for bucket in ("kept", "lost"):
+        etag = objects.put(bucket, "x", b"1")
+        objects.put(bucket, "x", b"2", if_match=etag)
+        objects.put(bucket, "xy", b"another")
+        objects.delete(bucket, "x")
+        objects.put(bucket, "x", b"3", if_none_match="*")
+
+    kept = [(stored.name, stored.data) for stored in objects.versions("kept", "x")]
+    assert kept == [("x", b"3"), ("x", b"2"), ("x", b"1"), ("x", b"before"), ("xy", b"another")]
+    assert len({stored.etag for stored in objects.versions("kept")}) == 5
+    assert [(stored.name, stored.data) for stored in objects.versions("lost", "x")] == [("x", b"3"), ("xy", b"another")]

@@ -10,6 +10,15 @@ import yaml
 FOLDER = Path(__file__).resolve().parent.parent / ".github" / "workflows"
 WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
 
+WRITES = {
+    ("checks.yml", "code"): {"security-events"},
+    ("oracle.yml", "build"): {"id-token"},
+    ("oracle.yml", "staging"): {"id-token"},
+    ("oracle.yml", "production"): {"id-token"},
+    ("release.yml", "stack"): {"contents"},
+}
+"""The only rights to write, by workflow and job."""
+
 every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 
 
@@ -27,7 +36,9 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 def test_the_workflows_are_there() -> None:
     """There are workflows to look at, so that the rules below say something."""
-    assert {"ci.yml", "daily-report.yml"} <= {path.name for path in WORKFLOWS}
+    assert {"checks.yml", "ci.yml", "daily-report.yml", "oracle.yml", "release.yml"} <= {
+        path.name for path in WORKFLOWS
+    }
 
 
 @every_workflow
@@ -41,11 +52,27 @@ def test_actions_are_pinned(path: Path) -> None:
 
 @every_workflow
 def test_rights_are_least(path: Path) -> None:
-    """No right is given to a whole workflow, and none to write to a job."""
+    """No right is given to a whole workflow, and none to write to a job, but those in WRITES."""
     workflow = parsed(path)
     assert workflow["permissions"] == {}
-    for job in workflow["jobs"].values():
-        assert set(job["permissions"].values()) <= {"read", "none"}
+    for name, job in workflow["jobs"].items():
+        written = {right for right, level in job["permissions"].items() if level not in ("read", "none")}
+        assert written == WRITES.get((path.name, name), set())
+
+
+@every_workflow
+def test_each_right_has_a_reason(path: Path) -> None:
+    """Beside every right there is a word on what it is for."""
+    rights = re.findall(r"^ +[a-z-]+: (?:read|write)\b(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rights
+    assert all(reason.startswith(" # to ") for reason in rights)
+
+
+@every_workflow
+def test_who_may_sign_in_has_an_environment(path: Path) -> None:
+    """A job that can sign in to a cloud runs in an environment: its name is in the token, and the cloud looks at it."""
+    for job in parsed(path)["jobs"].values():
+        assert job["permissions"].get("id-token") != "write" or job.get("environment")
 
 
 @every_workflow
@@ -89,3 +116,32 @@ def test_the_report_is_daily_and_by_hand() -> None:
     assert set(events) == {"schedule", "workflow_dispatch"}
     (entry,) = events["schedule"]
     assert re.fullmatch(r"\d+ \d+ \* \* \*", entry["cron"])
+
+
+def test_production_gets_what_staging_ran() -> None:
+    """Production waits for staging and for approval, and runs the very digest that staging ran, if we signed it."""
+    jobs = parsed(FOLDER / "oracle.yml")["jobs"]
+    staging, production = jobs["staging"], jobs["production"]
+    commands = [step.get("run", "") for step in production["steps"]]
+    verify, copy, deploy = (
+        next(number for number, command in enumerate(commands) if word in command)
+        for word in ("cosign verify", "cosign copy", "ship.py deploy")
+    )
+
+    assert "staging" in production["needs"]
+    assert production["environment"]["name"] == "production"
+    assert staging["env"]["DIGEST"] == production["env"]["DIGEST"] == "${{ needs.build.outputs.digest }}"
+    assert verify < copy < deploy
+
+
+@pytest.mark.parametrize("stage", ["staging", "production"])
+def test_what_fails_the_contract_goes_back(stage: str) -> None:
+    """After each deployment the contract is tested, and what it does not like is undone, by digest."""
+    steps_there = parsed(FOLDER / "oracle.yml")["jobs"][stage]["steps"]
+    commands = [step.get("run", "") for step in steps_there]
+    tested = next(number for number, command in enumerate(commands) if command.startswith("make contract "))
+
+    assert 'ship.py deploy "$IMAGE@$DIGEST"' in commands[tested - 1]
+    assert 'ship.py deploy "$PREVIOUS"' in commands[tested + 1]
+    assert steps_there[tested + 1]["if"].startswith("failure() && ")
+    assert any(":current" in command for command in commands[tested + 2 :])

@@ -1,0 +1,120 @@
+"""Ships an image to Oracle Functions from a workflow, without a key of Oracle's: GitHub's own token is exchanged for
+one that lasts an hour.
+
+    python3 .github/ship.py login                  signs docker in to Oracle's registry
+    python3 .github/ship.py deploy IMAGE@DIGEST    makes the function run it; prints previous=IMAGE@DIGEST, what it ran
+
+OCI_DOMAIN_URL, OCI_CLIENT_ID, OCI_CLIENT_SECRET, OCI_REGION, OCI_REGISTRY and FUNCTION_OCID come from the environment,
+and so does what GitHub gives a job with `id-token: write`. It needs the oci package.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from oci import wait_until
+from oci.auth.signers.token_exchange_signer import TokenExchangeSigner
+from oci.container_registry import ContainerRegistryClient
+from oci.functions import FunctionsManagementClient, models
+
+TIMEOUT: Final = 30.0
+LONGEST_UPDATE: Final = 300
+IMAGE: Final = re.compile(r"(?P<name>[a-z0-9.-]+/[a-z0-9._/-]+:[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
+
+
+class WrongSetting(Exception):
+    """Something is missing or cannot be used; the message names it and shows no secret."""
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Do what the arguments say; the exit status."""
+    try:
+        match arguments:
+            case ["login"]:
+                login(signer(environ), environ)
+            case ["deploy", image]:
+                name, digest = split(image)
+                print(f"previous={deploy(signer(environ), environ, name, digest)}")
+            case _:
+                raise WrongSetting("use: ship.py login, or: ship.py deploy IMAGE@DIGEST")
+    except WrongSetting as error:
+        print(f"::error title=Ship::{error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def needed(environ: Mapping[str, str], name: str) -> str:
+    """A setting that must be there."""
+    value = environ.get(name, "").strip()
+    if not value:
+        raise WrongSetting(f"{name} is not set: see clouds/oracle/README.md, under The pipeline.")
+    return value
+
+
+def split(image: str) -> tuple[str, str]:
+    """An image's name with its tag, and its digest."""
+    found = IMAGE.fullmatch(image)
+    if not found:
+        raise WrongSetting("The image must be given as REGISTRY/NAME:TAG@sha256:DIGEST.")
+    return found["name"], found["digest"]
+
+
+def identity_token(environ: Mapping[str, str], audience: str) -> str:
+    """Ask GitHub for a token that says which repository, workflow and environment this job belongs to."""
+    url = needed(environ, "ACTIONS_ID_TOKEN_REQUEST_URL")
+    request = urllib.request.Request(  # noqa: S310 - the address is GitHub's own
+        f"{url}&audience={quote(audience, safe='')}",
+        headers={"Authorization": f"Bearer {needed(environ, 'ACTIONS_ID_TOKEN_REQUEST_TOKEN')}"},
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        return str(json.load(response)["value"])
+
+
+def signer(environ: Mapping[str, str]) -> Any:
+    """What signs requests to Oracle: GitHub's token, exchanged by the identity domain that trusts it."""
+    domain = needed(environ, "OCI_DOMAIN_URL")
+    if not domain.startswith(("https://", "http://127.0.0.1:")):
+        raise WrongSetting("OCI_DOMAIN_URL must begin with https://, or the secret would travel in the open.")
+    return TokenExchangeSigner(
+        lambda: identity_token(environ, domain),
+        domain,
+        needed(environ, "OCI_CLIENT_ID"),
+        needed(environ, "OCI_CLIENT_SECRET"),
+        region=needed(environ, "OCI_REGION"),
+    )
+
+
+def login(signer: Any, environ: Mapping[str, str]) -> None:
+    """Sign docker in. The password goes through a pipe: it is never an argument and never printed."""
+    client = ContainerRegistryClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
+    subprocess.run(
+        ["docker", "login", "--username", "BEARER_TOKEN", "--password-stdin", needed(environ, "OCI_REGISTRY")],
+        input=client.get_access_token().data.token,
+        text=True,
+        check=True,
+    )
+
+
+def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> str:
+    """Make the function run this image and wait until it does. Returns what it ran before."""
+    function = needed(environ, "FUNCTION_OCID")
+    client = FunctionsManagementClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
+    before = client.get_function(function).data.source_details
+    source = models.UpdateContainerImageFunctionSourceDetails(image=name, image_digest=digest)
+    client.update_function(function, models.UpdateFunctionDetails(source_details=source))
+    wait_until(client, client.get_function(function), "lifecycle_state", "ACTIVE", max_wait_seconds=LONGEST_UPDATE)
+    running = client.get_function(function).data.source_details.image_digest
+    if running != digest:
+        raise WrongSetting(f"The function runs {running}, not {digest}.")
+    # The digest is what counts: a tag may have been moved since.
+    return f"{before.image}@{before.image_digest}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], os.environ))

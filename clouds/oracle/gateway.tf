@@ -1,0 +1,65 @@
+resource "oci_apigateway_gateway" "counter" {
+  compartment_id = var.compartment_ocid
+  display_name   = local.name
+  endpoint_type  = "PUBLIC"
+  subnet_id      = local.subnet_id
+}
+
+locals {
+  # A stage that is not production shows in the address, so that no page uses it by mistake.
+  prefix = var.stage == "production" ? "/v1" : "/${var.stage}/v1"
+  url    = "https://${oci_apigateway_gateway.counter.hostname}${local.prefix}"
+
+  # Exactly what api.py answers. OPTIONS is everywhere: a browser asks before it sends the owner's token.
+  routes = {
+    "/counter"   = ["GET", "HEAD", "POST", "OPTIONS"]
+    "/badge.svg" = ["GET", "HEAD", "OPTIONS"]
+    "/health"    = ["GET", "HEAD", "OPTIONS"]
+    "/stats"     = ["GET", "HEAD", "OPTIONS"]
+    "/report"    = ["GET", "POST", "OPTIONS"]
+  }
+}
+
+resource "oci_apigateway_deployment" "counter" {
+  count = local.with_function
+
+  compartment_id = var.compartment_ocid
+  gateway_id     = oci_apigateway_gateway.counter.id
+  display_name   = local.name
+  path_prefix    = local.prefix
+
+  specification {
+    # No CORS here: the function answers it, and two Access-Control-Allow-Origin are one too many for a browser.
+    request_policies {
+      rate_limiting {
+        rate_key                    = "CLIENT_IP"
+        rate_in_requests_per_second = var.requests_per_second
+      }
+    }
+
+    # What goes into the execution log of logging.tf; below this level a line may hold a visitor's address.
+    logging_policies {
+      execution_log {
+        is_enabled = true
+        log_level  = "ERROR"
+      }
+    }
+
+    dynamic "routes" {
+      for_each = local.routes
+
+      content {
+        path    = routes.key
+        methods = routes.value
+
+        backend {
+          type        = "ORACLE_FUNCTIONS_BACKEND"
+          function_id = oci_functions_function.counter[0].id
+        }
+      }
+    }
+  }
+
+  # The gateway tries whether it may call the function.
+  depends_on = [oci_identity_policy.gateway]
+}

@@ -1,0 +1,58 @@
+# Who may do what. The README's table leads from each call in the code to its permission here; a test compares them.
+resource "oci_identity_dynamic_group" "function" {
+  count    = local.with_function
+  provider = oci.home
+
+  compartment_id = var.tenancy_ocid
+  name           = local.name
+  description    = "The visitor counter's function (${var.stage})"
+  matching_rule  = "ALL {resource.type = 'fnfunc', resource.id = '${oci_functions_function.counter[0].id}'}"
+}
+
+resource "oci_identity_policy" "function" {
+  count    = local.with_function
+  provider = oci.home
+
+  compartment_id = var.compartment_ocid
+  name           = "${local.name}-function"
+  description    = "The visitor counter (${var.stage}) keeps counter.json and publishes its report, and that is all"
+
+  # `manage` is only the verb under which these permissions are found; the conditions leave what they name.
+  statements = [
+    # The document: read and written, never deleted.
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', target.object.name = 'counter.json', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
+    # The journal's entries. OVERWRITE, for an entry sent twice is to be answered with 412, not with "not found"; they are empty.
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', target.object.name = 'counter.json.journal/*', any {request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE', request.permission = 'OBJECT_DELETE'}}",
+    # The journal's list. A list names no object, so the bucket is the narrowest there is.
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to inspect objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', request.permission = 'OBJECT_INSPECT'}",
+    # The report: publish, and not subscribe.
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to use ons-topics in compartment id ${var.compartment_ocid} where request.permission = 'ONS_TOPIC_PUBLISH'",
+  ]
+}
+
+# Gateways of this compartment may call the functions of this compartment: Oracle's own wording.
+resource "oci_identity_policy" "gateway" {
+  provider = oci.home
+
+  compartment_id = var.compartment_ocid
+  name           = "${local.name}-gateway"
+  description    = "The API gateway may call the visitor counter (${var.stage})"
+
+  statements = [
+    "Allow any-user to use functions-family in compartment id ${var.compartment_ocid} where all {request.principal.type = 'ApiGateway', request.resource.compartment.id = '${var.compartment_ocid}'}",
+  ]
+}
+
+resource "oci_identity_policy" "schedule" {
+  count    = length(oci_resource_scheduler_schedule.report)
+  provider = oci.home
+
+  compartment_id = var.compartment_ocid
+  name           = "${local.name}-schedule"
+  description    = "The schedule may call the visitor counter (${var.stage})"
+
+  statements = [
+    "Allow any-user to read fn-function in compartment id ${var.compartment_ocid} where all {request.principal.type = 'resourceschedule', request.principal.id = '${oci_resource_scheduler_schedule.report[0].id}'}",
+    "Allow any-user to use fn-invocation in compartment id ${var.compartment_ocid} where all {request.principal.type = 'resourceschedule', request.principal.id = '${oci_resource_scheduler_schedule.report[0].id}'}",
+  ]
+}

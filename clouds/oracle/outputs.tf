@@ -1,0 +1,63 @@
+output "url" {
+  description = "The counter's address."
+  value       = local.url
+}
+
+output "snippet" {
+  description = "What to paste into a page, beside a copy of web/visitor-counter.js."
+  value       = <<-HTML
+    <script defer src="visitor-counter.js"></script>
+    <visitor-counter src="${local.url}/counter">many</visitor-counter> visits
+  HTML
+}
+
+output "next_step" {
+  description = "What is left to do."
+  value = (
+    local.with_function == 0
+    ? "Push an image as ${local.repository}:current (in Cloud Shell: clouds/oracle/push ${local.repository}), then apply once more."
+    : "Open the link in Oracle's mail to ${var.email}, then ask ${local.url}/health."
+  )
+}
+
+output "how_to_read_the_token" {
+  description = "The report token opens /stats and /report. It is not shown by itself."
+  value       = "terraform output -raw report_token (in Resource Manager: Application information or Outputs, report_token, Show)"
+}
+
+output "report_token" {
+  description = "Opens /stats and /report; the secret REPORT_TOKEN of the daily workflow."
+  value       = random_password.report_token.result
+  sensitive   = true
+}
+
+output "salt" {
+  description = "Keep it with your backups: a counter.json is worth little without its salt."
+  value       = local.settings.SALT
+  sensitive   = true
+}
+
+output "repository" {
+  description = "Where this stage's image is pushed to."
+  value       = local.repository
+}
+
+output "registry" {
+  description = "What docker logs in to."
+  value       = local.registry
+}
+
+output "function_id" {
+  description = "The function; the pipeline's variable FUNCTION_OCID."
+  value       = one(oci_functions_function.counter[*].id)
+}
+
+output "subnet_id" {
+  description = "A second stage may use it as subnet_ocid: a free account may have two networks only."
+  value       = local.subnet_id
+}
+
+output "bucket" {
+  description = "Where counter.json is."
+  value       = oci_objectstorage_bucket.counter.name
+}

@@ -1,0 +1,190 @@
+variable "tenancy_ocid" {
+  description = "Your tenancy. Resource Manager and Cloud Shell know it; else: Profile > Tenancy in the console."
+  type        = string
+
+  validation {
+    condition     = can(regex("^ocid1\\.tenancy\\.[^\\s]+$", var.tenancy_ocid))
+    error_message = "tenancy_ocid starts with ocid1.tenancy. Copy it from Profile > Tenancy in the Oracle console."
+  }
+}
+
+variable "compartment_ocid" {
+  description = "Where everything goes. A compartment of its own is tidy; the tenancy's OCID works too."
+  type        = string
+
+  validation {
+    condition     = can(regex("^ocid1\\.(compartment|tenancy)\\.[^\\s]+$", var.compartment_ocid))
+    error_message = "compartment_ocid starts with ocid1.compartment (or ocid1.tenancy, for the root). Copy it from Identity > Compartments in the Oracle console."
+  }
+}
+
+variable "region" {
+  description = "The region, as in eu-frankfurt-1. A free account has one: its home region."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2,3}(-[a-z0-9]+)+-[0-9]+$", var.region))
+    error_message = "region is a name like eu-frankfurt-1 or us-ashburn-1. It stands in the top right corner of the Oracle console's address, after region=."
+  }
+}
+
+variable "stage" {
+  description = "The name of this counter. A second one, with another stage, is all of its own: staging, for example."
+  type        = string
+  default     = "production"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,14}$", var.stage))
+    error_message = "stage is one short word of small letters and digits, like production or staging: 2 to 15 characters, the first a letter."
+  }
+}
+
+variable "email" {
+  description = "Who gets the daily report and the alarms. Oracle first sends a mail with a link to confirm."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@\\s,;<>\"]+@[^@\\s,;<>\"]+\\.[^@\\s,;<>\".]+$", var.email))
+    error_message = "email is one e-mail address, like you@example.com, without a name or brackets around it."
+  }
+}
+
+variable "allowed_origins" {
+  description = "Whose pages may read the answers: * for everybody, or a comma-separated list of origins."
+  type        = string
+  default     = "*"
+
+  # The function checks the same; here it is said before anything is built.
+  validation {
+    condition = trimspace(var.allowed_origins) == "*" || alltrue([
+      for origin in split(",", var.allowed_origins) :
+      can(regex("^https?://([a-z0-9.-]+|\\[[0-9a-f:.]+\\])(:[0-9]{1,5})?$", lower(trimspace(origin))))
+    ])
+    error_message = "allowed_origins is * or a comma-separated list like https://example.com,https://www.example.com: with https://, without a path and without a slash at the end."
+  }
+
+  validation {
+    condition     = length(var.allowed_origins) <= 2000
+    error_message = "allowed_origins is too long: Oracle gives a function 4 KB for all its settings together."
+  }
+}
+
+variable "site_name" {
+  description = "What the report is headed with, like My site. May stay empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = length(var.site_name) <= 60 && !can(regex("[\\r\\n\\t]", var.site_name))
+    error_message = "site_name is one line of at most 60 characters."
+  }
+}
+
+variable "timezone" {
+  description = "When a day begins: UTC, or a name like Europe/Berlin."
+  type        = string
+  default     = "UTC"
+
+  validation {
+    condition     = can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})$", var.timezone))
+    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST do not know of summer time."
+  }
+}
+
+variable "image" {
+  description = "Normally empty: then the image that is tagged `current` in this stage's registry repository is used, if there is one. Or a full name with its tag, and a digest if you like."
+  type        = string
+  default     = ""
+
+  validation {
+    condition = var.image == "" || can(regex(
+      "^([a-z0-9-]+\\.ocir\\.io|ocir\\.[a-z0-9-]+\\.oci\\.oraclecloud\\.com)/[a-z0-9._/-]+:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?$", var.image
+    ))
+    error_message = "image is empty, or the full name of an image in Oracle's registry with its tag, like fra.ocir.io/mytenancy/visitor-counter-production:1.0 (and @sha256:... if you like)."
+  }
+}
+
+variable "memory_in_mbs" {
+  description = "The function's memory. More memory is also more CPU: at 256 a cold start takes a few seconds."
+  type        = number
+  default     = 256
+
+  validation {
+    condition     = contains([128, 256, 512, 1024, 2048, 3072], var.memory_in_mbs)
+    error_message = "memory_in_mbs is one of the sizes that Oracle Functions has: 128, 256, 512, 1024, 2048 or 3072."
+  }
+}
+
+variable "subnet_ocid" {
+  description = "Empty: a small network is made. Or a public subnet you have, with a way to the internet and port 443 open; a free account may have two networks only."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.subnet_ocid == "" || can(regex("^ocid1\\.subnet\\.[^\\s]+$", var.subnet_ocid))
+    error_message = "subnet_ocid is empty, or starts with ocid1.subnet. Copy it from Networking > Virtual cloud networks > your network > Subnets."
+  }
+}
+
+variable "requests_per_second" {
+  description = "How many requests a second one visitor's address may make before the gateway says 429."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.requests_per_second >= 1 && var.requests_per_second <= 1000 && floor(var.requests_per_second) == var.requests_per_second
+    error_message = "requests_per_second is a whole number from 1 to 1000. 10 is plenty for a person with a browser."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the logs are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180], var.log_retention_days)
+    error_message = "log_retention_days is 30, 60, 90, 120, 150 or 180: Oracle keeps logs in steps of 30 days."
+  }
+}
+
+variable "gateway_access_log" {
+  description = "Keep a line for each request. Such a line holds the visitor's address, browser and id, which the counter itself never keeps, so it is off."
+  type        = bool
+  default     = false
+}
+
+variable "schedule_report" {
+  description = "Let Oracle's own scheduler ask for the report once a day, in place of the GitHub workflow."
+  type        = bool
+  default     = false
+}
+
+variable "report_hour_utc" {
+  description = "The hour, in UTC, at which the scheduler asks for the report."
+  type        = number
+  default     = 6
+
+  validation {
+    condition     = contains(range(24), var.report_hour_utc)
+    error_message = "report_hour_utc is a whole number from 0 to 23."
+  }
+}
+
+variable "salt" {
+  description = "Empty: a random salt is made. Set it when a counter.json from before is brought along: with another salt every visitor is new."
+  type        = string
+  default     = ""
+  sensitive   = true
+
+  validation {
+    condition     = trimspace(var.salt) == var.salt && length(var.salt) <= 200
+    error_message = "salt has no spaces around it and at most 200 characters."
+  }
+}
+
+variable "report_token_version" {
+  description = "Raise this number, and apply, to get a new report token. The old one stops working at once."
+  type        = number
+  default     = 1
+}

@@ -1,0 +1,189 @@
+"""The script that ships an image: GitHub's token is exchanged, docker signed in, the function updated and checked."""
+
+import base64
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parent.parent / ".github" / "ship.py"
+OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+IMAGE = "fra.ocir.io/mytenancy/visitor-counter-staging:git-abc"
+
+
+@pytest.fixture(scope="module")
+def ship() -> ModuleType:
+    """Return the script as a module."""
+    spec = importlib.util.spec_from_file_location("ship", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def token(lifetime: float) -> str:
+    """Return what looks like a session token of Oracle's."""
+    parts = ({"alg": "none"}, {"exp": time.time() + lifetime, "jwk": "{}"})
+    return (
+        ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + ".abcd"
+    )
+
+
+@pytest.fixture
+def asked() -> Iterator[list[tuple[str, str, Any]]]:
+    """Serve GitHub's token endpoint and the identity domain; return what they are asked, the port first."""
+    questions: list[tuple[str, str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            questions.append((self.path, self.headers["Authorization"], None))
+            self.reply({"value": "github's token"})
+
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            questions.append((self.path, self.headers["Authorization"], form))
+            self.reply({"token": token(3600)})
+
+        def reply(self, content: dict[str, str]) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        questions.append((f"http://127.0.0.1:{server.server_port}", "", None))
+        yield questions
+        server.shutdown()
+        thread.join()
+
+
+def environment(address: str) -> dict[str, str]:
+    """Return what a job has, with both services at one address."""
+    return {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{address}/github?api-version=2",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
+        "OCI_DOMAIN_URL": address,
+        "OCI_CLIENT_ID": "client",
+        "OCI_CLIENT_SECRET": "secret",
+        "OCI_REGION": "eu-frankfurt-1",
+        "OCI_REGISTRY": "fra.ocir.io",
+        "FUNCTION_OCID": "ocid1.fnfunc.oc1..example",
+    }
+
+
+def test_githubs_token_is_exchanged(ship: ModuleType, asked: list[tuple[str, str, Any]]) -> None:
+    """GitHub is asked for a token for this domain, and the domain for a session in exchange, with a key made here."""
+    address = asked.pop(0)[0]
+    ship.signer(environment(address))
+    (path, authorization, _), (exchange, client, form) = asked
+
+    assert parse_qs(urlsplit(path).query) == {"api-version": ["2"], "audience": [address]}
+    assert authorization == "Bearer of-the-job"
+    assert (exchange, client) == ("/oauth2/v1/token", "Basic " + base64.b64encode(b"client:secret").decode())
+    assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
+    assert form["requested_token_type"] == ["urn:oci:token-type:oci-upst"]
+    assert form["subject_token"] == ["github's token"]
+    assert form["public_key"]
+
+
+def test_docker_gets_the_password_through_a_pipe(ship: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry's token is no argument, which every process on the machine could read."""
+    ran: list[tuple[list[str], str]] = []
+    client = SimpleNamespace(get_access_token=lambda: SimpleNamespace(data=SimpleNamespace(token="short-lived")))
+    monkeypatch.setattr(ship, "ContainerRegistryClient", lambda config, signer: client)
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: ran.append((command, options["input"])))
+    ship.login(None, environment(""))
+
+    assert ran == [
+        (["docker", "login", "--username", "BEARER_TOKEN", "--password-stdin", "fra.ocir.io"], "short-lived")
+    ]
+
+
+class Functions:
+    """Oracle Functions with one function, which takes an update or does not."""
+
+    def __init__(self, takes: bool) -> None:
+        self.takes = takes
+        self.source = SimpleNamespace(image=IMAGE.replace("abc", "old"), image_digest=OLD)
+
+    def get_function(self, ocid: str) -> Any:
+        """Answer as the SDK does."""
+        assert ocid == "ocid1.fnfunc.oc1..example"
+        return SimpleNamespace(data=SimpleNamespace(source_details=self.source))
+
+    def update_function(self, _: str, details: Any) -> None:
+        """Take the image, and nothing else."""
+        assert details.config is None
+        assert details.source_details.source_type == "CONTAINER_IMAGE"
+        if self.takes:
+            self.source = details.source_details
+
+
+def shipped(ship: ModuleType, monkeypatch: pytest.MonkeyPatch, functions: Functions) -> int:
+    """Return the exit status of a deployment."""
+    monkeypatch.setattr(ship, "signer", lambda _: None)
+    monkeypatch.setattr(ship, "FunctionsManagementClient", lambda config, signer: functions)
+    monkeypatch.setattr(ship, "wait_until", lambda *_, **__: None)
+    return int(ship.main(["deploy", f"{IMAGE}@{NEW}"], environment("https://example.com")))
+
+
+def test_the_image_before_is_told(
+    ship: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A deployment prints what ran before, in the form that brings it back."""
+    functions = Functions(takes=True)
+
+    assert shipped(ship, monkeypatch, functions) == 0
+    assert (functions.source.image, functions.source.image_digest) == (IMAGE, NEW)
+    previous = capsys.readouterr().out.strip()
+    assert previous == f"previous={IMAGE.replace('abc', 'old')}@{OLD}"
+    assert ship.split(previous.removeprefix("previous=")) == (IMAGE.replace("abc", "old"), OLD)
+
+
+def test_another_digest_is_a_failure(
+    ship: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not taken is said, and fails the job."""
+    assert shipped(ship, monkeypatch, Functions(takes=False)) == 2
+    assert "previous=" not in (said := capsys.readouterr()).out
+    assert f"runs {OLD}, not {NEW}" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments, missing, said",
+    [
+        ([], "", "use: ship.py login"),
+        (["deploy", "fra.ocir.io/mytenancy/visitor-counter"], "", "must be given as REGISTRY/NAME:TAG@sha256:DIGEST"),
+        (["login"], "OCI_DOMAIN_URL", "OCI_DOMAIN_URL is not set"),
+        (["login"], "OCI_CLIENT_SECRET", "OCI_CLIENT_SECRET is not set"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], missing: str, said: str) -> None:
+    """What is missing is named, without a traceback and without a secret."""
+    environ = environment("https://example.com") | {"PATH": ""}
+    environ.pop(missing, None)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *arguments], env=environ, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+    assert "secret" not in done.stderr.replace("OCI_CLIENT_SECRET", "")
