@@ -136,7 +136,7 @@ class Api:
         if not self._is_owner(request):
             return _unauthorized()
         tally, waiting = self._store.settle(self._now(), request.deadline)
-        return 200, stats(tally, waiting, self._today().date(), self._settings), {}
+        return 200, stats(tally, waiting, self._today(), self._settings), {}
 
     def _report(self, request: Request) -> Answer:
         if not self._is_owner(request):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from documents import Conflict, Misconfigured, StoreError, Unavailable
 
 ATTEMPTS = 5
 """Writes tried for one visit, document and journal together."""
@@ -21,6 +24,8 @@ WARY = (DOCUMENT, JOURNAL, JOURNAL, DOCUMENT, DOCUMENT)
 
 _NEVER = float("-inf")
 
+T = TypeVar("T")
+
 
 class Patience:
     """The waits between attempts: full jitter, so that those who met do not meet again, and never past a deadline."""
@@ -38,6 +43,20 @@ class Patience:
         if pause:
             self._sleep(pause)
         return True
+
+    def persist(self, step: Callable[[float], T], deadline: float) -> T:
+        """What `step` returns, called with the deadline again and again: a permission may flicker, too.
+
+        Raises what the last attempt raised, a Conflict as Unavailable."""
+        failure: StoreError | None = None
+        for attempt in range(ATTEMPTS):
+            if not self.lasts(attempt, deadline):
+                break
+            try:
+                return step(deadline)
+            except (Conflict, Unavailable, Misconfigured) as error:
+                failure = error
+        raise not_kept(failure) from failure
 
 
 class Places:
@@ -63,3 +82,13 @@ class Places:
         """Notes that the document was written."""
         self._busy_until = _NEVER
         self._wary_writes -= 1
+
+
+def not_kept(failure: StoreError | None) -> StoreError:
+    """What to raise when nothing was kept and the last attempt ended in `failure`; None: there was time for none."""
+    if failure is None:
+        return Unavailable("There was no time left to reach the storage.", unclear=False)
+    if isinstance(failure, Conflict):
+        return Unavailable("Too many visits came at the same moment.", unclear=False)
+    # The last request may have got no answer, but then it was none that keeps a visit.
+    return Unavailable(str(failure), unclear=False) if isinstance(failure, Unavailable) else failure

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from attempts import ATTEMPTS, DOCUMENT, JOURNAL, Patience, Places
+from attempts import DOCUMENT, JOURNAL, Patience, Places, not_kept
 from document import NotACounter
-from documents import PAGE, Conflict, DamagedDocument, Documents, Misconfigured, StoreError, Unavailable
+from documents import Conflict, DamagedDocument, Documents, Misconfigured, StoreError, Unavailable
+from journal import Listing
 from tally import Limits, Tally, Visit
 
 LIST_EVERY = 64
@@ -36,6 +37,7 @@ class _Known:
 
     tally: Tally
     version: str | None
+    has_sketch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,51 +134,43 @@ class CounterStore:
                     failure = error
         if doubtful or doubtful_entry:
             return self._find(visit, at, doubtful, deadline)
-        raise _final(failure) from failure
+        raise not_kept(failure) from failure
 
     def read(self, deadline: float) -> Tally:
         """The tally as it is stored, and with it the journal's entries where this container has reason to look for
         any. Counts nothing. Raises as `keep` does."""
-        return self._persist(self._look, deadline)
+        return self._patience.persist(self._look, deadline)
 
     def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
         """Folds the whole journal into the document at `at` (unix seconds); the exact tally, and how many entries
         were waiting. Raises as `keep` does."""
         waiting = 0
         while True:
-            tally, found, more = self._persist(lambda end: self._fold(at, end), deadline)
+            tally, found, more = self._patience.persist(lambda end: self._fold(at, end), deadline)
             waiting += found
             if not more:
                 return tally, waiting
-
-    def _persist(self, step: Callable[[float], T], deadline: float) -> T:
-        failure: StoreError | None = None
-        for attempt in range(ATTEMPTS):
-            if not self._patience.lasts(attempt, deadline):
-                break
-            try:
-                return step(deadline)
-            except (Conflict, Unavailable, Misconfigured) as error:
-                failure = error
-        raise _final(failure)
 
     def _look(self, deadline: float) -> Tally:
         visits: list[Visit] = []
         if self._look_for_entries:
             # Before the document is read: an entry that somebody folds in between is then known there.
-            _, visits, _ = self._list(deadline)
+            visits = [*self._list(deadline).visits.values()]
             self._look_for_entries = bool(visits)
         tally = self._load(deadline).tally
         return tally.fold(visits, self._limits) if visits else tally
 
     def _fold(self, at: float, deadline: float) -> tuple[Tally, int, bool]:
         known = self._load(deadline)
-        entries, visits, more = self._list(deadline)
-        if not visits:
+        waiting, stuck = self._waiting(known.tally, deadline)
+        if stuck:
+            return known.tally.fold(waiting.visits.values(), self._limits), 0, False
+        if not waiting.visits:
             # Entries that were there when the document was read may have been folded by somebody else since.
             return self._load(deadline).tally, 0, False
-        self._send(self._written(known, known.tally.fold(visits, self._limits, more), at, entries), deadline)
-        return self._known.tally if self._known else known.tally, len(entries), more
+        tally = known.tally.fold(waiting.visits.values(), self._limits, waiting.more)
+        self._send(self._written(known, tally, at, [*waiting.visits]), deadline)
+        return self._known.tally if self._known else tally, len(waiting.visits), waiting.more
 
     def _compose(self, visit: Visit, at: float, known: _Known, deadline: float, may_list: bool) -> _Write:
         tally, entries = known.tally, list[str]()
@@ -184,12 +178,14 @@ class CounterStore:
             # Entries are listed after the document was read, and folded only if it is unchanged when written: so
             # none of them can have been folded and forgotten by somebody else in between.
             try:
-                entries, visits, more = self._list(deadline)
+                waiting, stuck = self._waiting(tally, deadline)
             except (Unavailable, Misconfigured) as error:
                 log.warning("the journal could not be listed, the visit is counted without: %s", error)
             else:
-                tally = tally.fold(visits, self._limits, more) if visits else tally
-                self._writes_to_listing = 1 if visits and more else LIST_EVERY
+                self._writes_to_listing = 1 if waiting.visits and waiting.more and not stuck else LIST_EVERY
+                if waiting.visits and not stuck:
+                    entries = [*waiting.visits]
+                    tally = tally.fold(waiting.visits.values(), self._limits, waiting.more)
         if not (entries and tally.has(visit.id)):  # an earlier call of the same visit may have left an entry
             tally = tally.add(visit, at, self._limits)
         return self._written(known, tally, at, entries)
@@ -208,11 +204,11 @@ class CounterStore:
                 self._writes_to_listing = 0
             raise
         self._requests -= write.requests
-        self._known = _Known(write.tally, version)
+        self._known = _Known(write.tally, version, write.tally.unique_is_estimate)
         self._shown = write.tally
         self._places.won()
         self._writes_to_listing -= 1
-        if write.tally.unique_is_estimate and not write.base.tally.unique_is_estimate:
+        if write.tally.unique_is_estimate and not write.base.has_sketch:
             log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
         if write.entries:
             self._remove(write.entries, deadline)
@@ -254,7 +250,7 @@ class CounterStore:
             data, version = stored
             del stored
             try:
-                self._known = _Known(Tally.decode(data, self._limits), version)
+                self._known = _Known(Tally.decode(data, self._limits), version, b'"sketch"' in data)
             except NotACounter as error:
                 log.error(
                     "the counter document is damaged: %s. It was not touched and nothing is counted. Repair it, put "
@@ -265,22 +261,27 @@ class CounterStore:
         self._shown = self._known.tally
         return self._known
 
-    def _list(self, deadline: float) -> tuple[list[str], list[Visit], bool]:
-        """The names of the journal's entries that hold a visit, these visits, and whether there may be more."""
-        listed = self._documents.entries(self._spend(deadline))
-        visits = {entry: Visit.of_entry(entry) for entry in listed}
-        kept = {entry: visit for entry, visit in visits.items() if visit is not None}
-        if len(kept) < len(visits):
-            log.warning("%d entries of the journal are not the counter's and were left alone", len(visits) - len(kept))
-        return list(kept), list(kept.values()), len(listed) >= PAGE
+    def _list(self, deadline: float) -> Listing:
+        return Listing.of(self._documents.entries(self._spend(deadline)))
 
-    def _remove(self, entries: Sequence[str], deadline: float) -> None:
+    def _waiting(self, tally: Tally, deadline: float) -> tuple[Listing, bool]:
+        """What is to be folded into `tally`, and whether nothing may be. Entries that are in it already are removed
+        first; as long as that fails no others are folded, for a listing shows only the first of many, and an entry
+        that is not shown would be taken for gone and forgotten."""
+        listing = self._list(deadline)
+        leftover = listing.folded_in(tally)
+        stuck = bool(leftover) and not self._remove(leftover, deadline)
+        return (listing if stuck else listing.without(leftover)), stuck
+
+    def _remove(self, entries: Sequence[str], deadline: float) -> bool:
         # They are in the document by now, and known there as folded: removing them later is as good.
         try:
             self._documents.remove(entries, self._spend(deadline))
         except StoreError as error:
             self._writes_to_listing = 0
             log.warning("folded journal entries could not be removed yet: %s", error)
+            return False
+        return True
 
     def _spend(self, deadline: float) -> float:
         """Counts one storage request and returns the seconds it may take."""
@@ -289,12 +290,3 @@ class CounterStore:
             raise Unavailable("There was no time left to reach the storage.", unclear=False)
         self._requests += 1
         return min(REQUEST_SECONDS, left)
-
-
-def _final(failure: StoreError | None) -> StoreError:
-    if failure is None:
-        return Unavailable("There was no time left to reach the storage.", unclear=False)
-    if isinstance(failure, Conflict):
-        return Unavailable("Too many visits came at the same moment.", unclear=False)
-    # The last request may have got no answer, but then it was none that keeps a visit.
-    return Unavailable(str(failure), unclear=False) if isinstance(failure, Unavailable) else failure

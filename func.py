@@ -15,8 +15,6 @@ from typing import Any
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
 
-import object_storage
-import resource_principal
 from api import Api, internal_error, unready
 from counter_store import CounterStore
 from documents import StoreError
@@ -52,14 +50,17 @@ def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
 
 @cache
 def _api() -> Api:
+    # Only now, for the SDK logs while it is imported, and the FDK has set everything to be logged.
+    import object_storage  # noqa: PLC0415
+    import resource_principal  # noqa: PLC0415
+
     settings = Settings.from_environment()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *settings.private_warnings):
         log.warning("%s", warning)
     signer = resource_principal.signer(settings.principal)
     client = object_storage.connect(signer, settings.object_storage_endpoint)
-    namespace = settings.namespace or object_storage.namespace(client, timeout=3.0)
     store = CounterStore(
-        object_storage.ObjectStorage(client, namespace, settings.bucket, settings.object),
+        object_storage.ObjectStorage(client, settings.namespace, settings.bucket, settings.object),
         Limits(seen=settings.seen_limit, days=settings.history_days),
         requests=0 if settings.namespace else 1,
     )

@@ -64,18 +64,20 @@ def namespace(client: ObjectStorageClient, timeout: float) -> str:
 
 
 class ObjectStorage:
-    """Documents in one bucket: the document as the object `name`, entries as empty objects `name.journal/ENTRY`."""
+    """Documents in one bucket: the document as the object `name`, entries as empty objects `name.journal/ENTRY`. A
+    `namespace` that is not given is looked up by the first request."""
 
-    def __init__(self, client: ObjectStorageClient, namespace: str, bucket: str, name: str) -> None:
+    def __init__(self, client: ObjectStorageClient, namespace: str | None, bucket: str, name: str) -> None:
         self._client = client
-        self._bucket = (namespace, bucket)
+        self._namespace = namespace
+        self._name_of_bucket = bucket
         self._name = name
         self._journal = f"{name}.journal/"
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
         def get() -> tuple[bytes, str] | None:
             try:
-                answer = self._client.get_object(*self._bucket, self._name)
+                answer = self._client.get_object(*self._bucket(), self._name)
             except oci.exceptions.ServiceError as error:
                 # Any other 404 is a wrong name or a missing permission, and no reason to start a counter over.
                 if error.status == 404 and error.code == "ObjectNotFound":
@@ -100,7 +102,7 @@ class ObjectStorage:
 
     def entries(self, timeout: float) -> list[str]:
         def listing() -> list[str]:
-            found = self._client.list_objects(*self._bucket, prefix=self._journal, limit=PAGE).data.objects
+            found = self._client.list_objects(*self._bucket(), prefix=self._journal, limit=PAGE).data.objects
             return [item.name.removeprefix(self._journal) for item in found]
 
         return self._ask(timeout, listing)
@@ -108,15 +110,20 @@ class ObjectStorage:
     def remove(self, entries: Sequence[str], timeout: float) -> None:
         named = [BatchDeleteObjectIdentifier(object_name=self._journal + entry) for entry in entries]
         details = BatchDeleteObjectsDetails(objects=named, is_skip_deleted_result=True)
-        failed = self._ask(timeout, lambda: self._client.batch_delete_objects(*self._bucket, details).data.failed)
+        failed = self._ask(timeout, lambda: self._client.batch_delete_objects(*self._bucket(), details).data.failed)
         if any(item.status_code != 404 for item in failed or ()):
             raise Unavailable("The storage did not remove some journal entries.", unclear=True)
 
     def _put(self, name: str, data: bytes, **condition: str) -> str:
-        answer = self._client.put_object(*self._bucket, name, data, content_type="application/json", **condition)
+        answer = self._client.put_object(*self._bucket(), name, data, content_type="application/json", **condition)
         return str(answer.headers["etag"])
 
+    def _bucket(self) -> tuple[str, str]:
+        return self._namespace or "", self._name_of_bucket
+
     def _ask(self, timeout: float, request: Callable[[], T]) -> T:
+        if self._namespace is None:
+            self._namespace = namespace(self._client, timeout)
         return _ask(self._client, timeout, request)
 
 

@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from textwrap import fill
 from typing import Protocol
@@ -57,6 +58,33 @@ class Publisher(Protocol):
 
     def publish(self, title: str, body: str) -> None:
         """Publishes one message. Raises NotPublished."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A month's storage requests set against the free ones. `month` is YYYY-MM in UTC, `runs_out` the day they are used
+    up at the pace so far: None if they last the month, or are used up already."""
+
+    month: str
+    used: int
+    allowance: int
+    runs_out: date | None
+
+
+def budget(tally: Tally, now: datetime) -> Budget:
+    """The storage requests of the month of `now`, which knows its time zone. The mail and the owner's page both say
+    what this says."""
+    utc = now.astimezone(UTC)
+    month, used = f"{utc:%Y-%m}", tally.requests.get(f"{utc:%Y-%m}", 0)
+    begin = utc.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = (begin + _DAY * 31).replace(day=1)
+    if tally.days and min([*tally.requests, *tally.months, month]) == month:
+        # A counter that began this month has no pace before that.
+        begin = max(begin, datetime.combine(date.fromisoformat(min(tally.days)), begin.time(), UTC))
+    # The first hours of a month say too little about the rest of it.
+    elapsed = max(utc - begin, _DAY)
+    empty = begin + elapsed * (FREE_REQUESTS / used) if 0 < used < FREE_REQUESTS else end
+    return Budget(month, used, FREE_REQUESTS, empty.date() if empty < end else None)
 
 
 def compose(tally: Tally, now: datetime, site: str | None, *, again: bool = False) -> tuple[str, str]:
@@ -205,7 +233,7 @@ def _chart(history: _History) -> str:
 
 def _filtered(tally: Tally, today: date) -> str:
     times: Counter[str] = Counter()
-    for ago in range(31):
+    for ago in range(30):  # today is one of them
         times.update(tally.days.get(str(today - _DAY * ago), {}).get("filtered", {}))
     named = [(words, times.pop(reason)) for reason, words in _REASONS.items() if times[reason]]
     other = [("For another reason", times.total())] if times.total() else []
@@ -214,24 +242,17 @@ def _filtered(tally: Tally, today: date) -> str:
 
 
 def _budget(tally: Tally, now: datetime) -> str:
-    utc = now.astimezone(UTC)
-    month, used = f"{utc:%Y-%m}", tally.requests.get(f"{utc:%Y-%m}", 0)
-    begin = utc.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    end = (begin + _DAY * 31).replace(day=1)
-    if tally.days and min([*tally.requests, *tally.months, month]) == month:
-        # A counter that began this month has no pace before that.
-        begin = max(begin, datetime.combine(date.fromisoformat(min(tally.days)), begin.time(), UTC))
-    # The first hours of a month say too little about the rest of it.
-    elapsed = max(utc - begin, _DAY)
-    if used >= FREE_REQUESTS:
+    spent = budget(tally, now)
+    used, allowance, outlook = spent.used, spent.allowance, ""
+    if used >= allowance:
         outlook = "The free ones are used up until the month is over."
-    elif used and (empty := begin + elapsed * (FREE_REQUESTS / used)) < end:
-        outlook = f"At this pace they run out on {_date(empty)}."
-    else:
-        outlook = "At this pace they last the month." if used else ""
-    share = "under 1 %" if 0 < used < FREE_REQUESTS // 100 else _percent(used / FREE_REQUESTS)
-    budget = f"{used:,} of about {FREE_REQUESTS:,} free ({share})"
-    return f"STORAGE REQUESTS IN {_MONTHS[utc.month - 1].upper()}\n{budget}\n{outlook}".rstrip()
+    elif spent.runs_out:
+        outlook = f"At this pace they run out on {_date(spent.runs_out)}."
+    elif used:
+        outlook = "At this pace they last the month."
+    share = "under 1 %" if 0 < used < allowance // 100 else _percent(used / allowance)
+    heading = f"STORAGE REQUESTS IN {_MONTHS[int(spent.month[5:]) - 1].upper()}"
+    return f"{heading}\n{used:,} of about {allowance:,} free ({share})\n{outlook}".rstrip()
 
 
 def _wrapped(paragraph: str) -> str:

@@ -16,6 +16,7 @@ from typing import TypeVar
 DEFAULT_SALT = "change-me"
 LONGEST_HISTORY = 800
 MOST_SEEN = 1000
+SHORTEST_TOKEN = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -83,13 +84,17 @@ class Settings:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What works but should not stay as it is, in words for the owner."""
-        found = []
+        """What works but should not stay as it is, in words that anybody may read: /health shows them."""
         if self.salt.reveal() == DEFAULT_SALT:
-            found.append("SALT is the default, which everybody knows. Set a long random text before the first visit.")
-        if self.report_token and len(self.report_token.reveal()) < 16:
-            found.append("REPORT_TOKEN is short enough to be guessed. Use at least 16 random characters.")
-        return tuple(found)
+            return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
+        return ()
+
+    @property
+    def private_warnings(self) -> tuple[str, ...]:
+        """The same in words for the log alone, since a stranger could make use of them."""
+        if self.report_token and len(self.report_token.reveal()) < SHORTEST_TOKEN:
+            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {SHORTEST_TOKEN} random characters.",)
+        return ()
 
 
 class _Reader:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import datetime
 from typing import Any
 
-from report import FREE_REQUESTS
+from report import FREE_REQUESTS, budget
 from settings import Settings
 from tally import Tally
 
 
-def stats(tally: Tally, waiting: int, today: date, settings: Settings) -> dict[str, Any]:
-    """The numbers of `tally`, of which `waiting` visits came out of the journal just now. Nothing in it is secret, and
-    no place or account is named."""
+def stats(tally: Tally, waiting: int, now: datetime, settings: Settings) -> dict[str, Any]:
+    """The numbers of `tally` at `now`, which is in the owner's time zone; `waiting` visits of them came out of the
+    journal just now. Nothing in it is secret, and no place or account is named."""
+    spent = budget(tally, now)
     return {
         "ok": True,
         "count": tally.pageviews,
         "unique": tally.unique,
         "uniqueIsEstimate": tally.unique_is_estimate,
         "updatedAt": tally.updated_at,
-        "today": str(today),
+        "today": str(now.date()),
         "days": _history(tally.days),
         "months": _history(tally.months),
         "requests": dict(sorted(tally.requests.items())),
         "allowance": FREE_REQUESTS,
+        "budget": {
+            "month": spent.month,
+            "used": spent.used,
+            "allowance": spent.allowance,
+            "runsOut": str(spent.runs_out) if spent.runs_out else None,
+        },
         "documentBytes": len(tally.encode()),
         "entriesWaiting": waiting,
         "settings": _in_force(settings),

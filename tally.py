@@ -20,8 +20,9 @@ RECENT = 256
 """Visit ids the document remembers. An unclear write is resolved by looking for its id, so this many other visits may
 be written in between: at one write every 20 ms five seconds' worth, longer than any request is waited for."""
 
-FOLDED = 256
-"""Ids of folded journal entries remembered after their entry is gone, for an append that the network delivers late."""
+FOLDED = 512
+"""Ids of folded journal entries remembered after their entry is gone, for an append that the network delivers late: it
+is recognised unless more entries than these were folded in the meantime."""
 
 FOLDED_IN_PART = 2000
 """The same while a listing shows but a part of the journal, and so not whether an entry is gone."""

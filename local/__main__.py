@@ -80,10 +80,13 @@ def arguments() -> Parser:
 def configuration(folder: Path, given: Sequence[str]) -> dict[str, str]:
     """Return the function's configuration: what the folder keeps since the first start, then what was given."""
     kept = folder / "config.json"
+    config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16), "TOPIC_OCID": TOPIC}
     if kept.exists():
-        config: dict[str, str] = json.loads(kept.read_text())
+        known = json.loads(kept.read_text())
+        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+            fail(f"{kept} should hold settings and their values as text; mend it, or remove it to start over")
+        config.update(known)
     else:
-        config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16), "TOPIC_OCID": TOPIC}
         write_secret(kept, json.dumps(config, indent=2).encode())
     for setting in given:
         key, equals, value = setting.partition("=")

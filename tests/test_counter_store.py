@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -645,7 +646,7 @@ def test_what_could_not_be_removed_is_removed_later(warm: Container, store: Memo
     asked = cold.calls(cold.keep)
 
     assert (first, left) == (4, 2)
-    assert asked == ["entries", "write", "remove"]
+    assert asked == ["entries", "remove", "write"]
     assert stored(store)["pageviews"] == 5
     assert not store.journal
 
@@ -794,3 +795,62 @@ def test_the_clock_is_asked_for_nothing_but_time() -> None:
     assert (ATTEMPTS, FIRST_WAIT, LONGEST_WAIT) == (5, 0.025, 0.4)
     assert 1 / LIST_EVERY < 0.05
     assert REQUEST_SECONDS <= 3
+
+
+class Unremovable(MemoryDocuments):
+    """A store that removes nothing as long as `stubborn`, as without the permission to delete."""
+
+    stubborn = True
+    requests = 0
+
+    def entries(self, timeout: float) -> list[str]:
+        self.requests += 1
+        return super().entries(timeout)
+
+    def remove(self, entries: Sequence[str], timeout: float) -> None:
+        self.requests += 1
+        if self.stubborn:
+            raise Misconfigured("It may not delete.")
+        super().remove(entries, timeout)
+
+
+def test_removals_that_keep_failing_double_nothing() -> None:
+    """A crowd's entries that nobody may remove are folded once, however many new ones push them off the listing."""
+    store, clock = Unremovable(), Time()
+    fold = CounterStore(store, Limits(), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+    for number in range(4_000):
+        name = hashlib.sha256(str(number).encode()).hexdigest()[:12]
+        store.append(Visit(name, "2026-11-21").entry(), 0)
+        if number % 200 == 199:
+            fold.settle(NOW, NEVER)
+    store.stubborn = False
+    tally, _ = fold.settle(NOW, NEVER)
+
+    assert tally.pageviews == 4_000
+    assert not store.journal
+
+
+def test_settling_what_cannot_be_removed_comes_to_an_end() -> None:
+    """Where entries cannot be removed, the totals are told all the same, after a handful of requests."""
+    store, clock = Unremovable(), Time()
+    for number in range(1_500):
+        store.append(Visit(f"visit-{number:04}", "2026-11-21").entry(), 0)
+    fold = CounterStore(store, Limits(), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+    tally, _ = fold.settle(NOW, NEVER)
+
+    assert tally.pageviews == 1_000
+    assert store.requests < 10
+
+
+def test_a_long_list_that_is_read_is_said_to_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """The turn from list to sketch is logged once, also where the document arrives with too long a list."""
+    seen = [f"{number:064x}" for number in range(2_000)]
+    store, clock = MemoryDocuments(json.dumps({"pageviews": 2_000, "seen": seen}).encode()), Time()
+    counter = CounterStore(store, Limits(), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+    with caplog.at_level("INFO", logger="visitor-counter"):
+        for _ in range(3):
+            counter.keep(visit(), NOW, NEVER)
+
+    assert [record.message for record in caplog.records if "estimated" in record.message] == [
+        "the list of visitors is full: from now on unique visitors are estimated (0.65 % error)"
+    ]

@@ -31,14 +31,15 @@ ARROWS: dict[str, set[str]] = {
     "notifications": {"report"},
     "resource_principal": {"documents", "settings"},
     # What is kept.
-    "counter_store": {"documents", "document", "tally", "attempts"},
+    "counter_store": {"documents", "document", "tally", "attempts", "journal"},
+    "journal": {"documents", "tally"},
     "tally": {"document", "privacy"},
     "document": {"privacy"},
     # The ground: the standard library only.
     "privacy": set(),
     "documents": set(),
     "request": set(),
-    "attempts": set(),
+    "attempts": {"documents"},
     "crawlers": set(),
     "settings": set(),
 }  # fmt: skip

@@ -41,6 +41,7 @@ import counter_store as loop
 import tally
 from counter_store import CounterStore
 from documents import Documents, Misconfigured, StoreError, Unavailable
+from journal import Listing
 from tally import Tally, Visit
 
 ALL = os.environ.get("EXPLORE") == "all"
@@ -216,12 +217,12 @@ def made_of(kind: type[CounterStore]) -> MakeStore:
 class OldListing(CounterStore):
     """Lists once, and folds what it saw then until a write succeeds."""
 
-    _listing: tuple[list[str], list[Visit], bool] | None = None
+    _listing: Listing | None = None
 
     def _compose(self, visit: Visit, at: float, known: loop._Known, deadline: float, may_list: bool) -> loop._Write:
         return super()._compose(visit, at, known, deadline, may_list=True)
 
-    def _list(self, deadline: float) -> tuple[list[str], list[Visit], bool]:
+    def _list(self, deadline: float) -> Listing:
         self._listing = self._listing or super()._list(deadline)
         return self._listing
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privacy import visitor_hash
-from report import COLUMNS, LARGEST, NotPublished, compose
+from report import COLUMNS, LARGEST, Budget, NotPublished, budget, compose
 from tally import Limits, Tally, Visit
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -279,6 +279,7 @@ def test_budget_knows_a_counter_that_began_this_month() -> None:
     tally = whole({"2026-11-19": day(9)}, requests={"2026-11": 25_000})
 
     assert "they run out on 24 November." in compose(tally, NOON, None)[1]
+    assert budget(tally, NOON) == Budget("2026-11", 25_000, 50_000, date(2026, 11, 24))
 
 
 @pytest.mark.parametrize(
@@ -309,6 +310,13 @@ def test_reasons_are_put_in_words() -> None:
         "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 1,201\nPages loaded ahead of a visit: 3\n"
         "For another reason: 2\n" in compose(tally, NOON, None)[1]
     )
+
+
+def test_not_counted_in_30_days_is_30_days() -> None:
+    """Today and the 29 days before are 30."""
+    days = {str(NOON.date() - DAY * ago): day(1, crawler=1) for ago in range(40)}
+
+    assert "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 30\n" in compose(whole(days), NOON, None)[1]
 
 
 def size(title: str, body: str) -> int:

@@ -1,6 +1,7 @@
 """The owner's numbers: all of them, exact, in one shape, for the owner alone, and nothing secret among them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -61,6 +62,7 @@ def test_stats_of_a_counter_with_a_past() -> None:
         "months": {"2025-09": {"pageviews": 300, "newVisitors": 90, "filtered": {}}},
         "requests": {"2026-08": 100, "2026-09": 240},
         "allowance": 50000,
+        "budget": {"month": "2026-09", "used": 240, "allowance": 50000, "runsOut": None},
         "documentBytes": len(data),
         "entriesWaiting": 0,
         "settings": {
@@ -73,6 +75,31 @@ def test_stats_of_a_counter_with_a_past() -> None:
             "ALLOWED_ORIGINS": "*",
         },
     }
+
+
+@pytest.mark.parametrize("used, runs_out", [(0, None), (20_000, None), (40_000, "2026-09-26"), (50_000, None)])
+def test_page_and_mail_say_the_same_about_the_budget(used: int, runs_out: str | None) -> None:
+    """The owner's page and the mail tell the same month, requests, allowance and last day."""
+    document = {"pageviews": 9, "requests": {"2026-08": 1, "2026-09": used}}
+    counter = Counter(json.dumps(document).encode(), topic=True, REPORT_TOKEN="a-token-long-enough")
+
+    assert told(counter)["budget"] == {"month": "2026-09", "used": used, "allowance": 50000, "runsOut": runs_out}
+
+    counter.ask("/report", "POST", OWNER)
+    _, body = counter.papers.published[-1]
+
+    assert f"STORAGE REQUESTS IN SEPTEMBER\n{used:,} of about 50,000 free" in body
+    assert ("they run out on 26 September." in body) is bool(runs_out)
+
+
+def test_budget_is_the_clouds_month() -> None:
+    """Where the owner's month has begun and the cloud's has not, the budget is the cloud's."""
+    document = {"pageviews": 9, "requests": {"2026-08": 1, "2026-09": 240}}
+    counter = Counter(json.dumps(document).encode(), TIMEZONE="Pacific/Kiritimati", REPORT_TOKEN="a-token-long-enough")
+    counter.now = datetime(2026, 9, 30, 13, 0, tzinfo=UTC).timestamp()
+    answer = told(counter)
+
+    assert (answer["today"], answer["budget"]["month"], answer["budget"]["used"]) == ("2026-10-01", "2026-09", 240)
 
 
 def test_stats_before_the_first_visit() -> None:

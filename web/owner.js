@@ -2,12 +2,10 @@
 // Whatever comes from outside reaches the page as text only (textContent), never as HTML.
 import {drawChart} from "./chart.js"
 import {
-  DAY, byId, date, element, entries, format, fresh, isMonth, many, number, seconds, series, views,
+  byId, date, element, entries, format, fresh, isDay, isMonth, many, number, seconds, series, views,
 } from "./numbers.js"
 
-const REASONS = {
-  crawler: "Crawlers and bots", prefetch: "Loaded ahead by a browser", peek: "Only looked at the number",
-}
+const REASONS = {crawler: "Crawlers and bots", prefetch: "Loaded ahead by a browser"}
 const SETTINGS = {
   TIMEZONE: "Days begin in", COUNT_ON: "Counts on", SEEN_LIMIT: "Exact visitors up to", HISTORY_DAYS: "Days kept",
   IGNORE_CRAWLERS: "Crawlers", ALLOWED_ORIGINS: "Pages allowed",
@@ -66,11 +64,17 @@ const tile = (label, value, beside, up) => {
   return item
 }
 
-// A period beside the one before it, once that one is complete.
-const period = (days, length) => {
-  const before = days.slice(-2 * length, -length)
-  const [now, then] = [views(days.slice(-length)), views(before)]
-  if (before.length < length || !then) return [many(fresh(days.slice(-length)), "new visitor", "new visitors")]
+// The last whole days, today not among them, beside as many before, once those are complete: as in the daily mail.
+const period = (label, days, length) => {
+  const whole = days.slice(0, -1)
+  const [last, before] = [whole.slice(-length), whole.slice(-2 * length, -length)]
+  return tile(label, format(views(last)), ...compared(last, before.length < length ? [] : before))
+}
+
+const compared = (last, before) => {
+  const [now, then] = [views(last), views(before)]
+  if (!last.length) return ["not here yet"]
+  if (!then) return [many(fresh(last), "new visitor", "new visitors")]
   const change = Math.round(100 * (now - then) / then)
   const times = now / then
   if (!change) return ["as many as before"]
@@ -84,8 +88,8 @@ const drawTiles = (stats, days) => {
   byId("tiles").replaceChildren(
     tile("Today", format(views(today)), newcomers(today)),
     tile("Yesterday", format(views(yesterday)), yesterday.length ? newcomers(yesterday) : "not here yet"),
-    tile("Last 7 days", format(views(days.slice(-7))), ...period(days, 7)),
-    tile("Last 30 days", format(views(days.slice(-30))), ...period(days, 30)),
+    period("Last 7 days", days, 7),
+    period("Last 30 days", days, 30),
     tile("All page views", format(number(stats.count)), "since the first visit"),
     tile("Visitors", format(number(stats.unique)), stats.uniqueIsEstimate ? "a close estimate" : "an exact count"),
   )
@@ -126,27 +130,27 @@ const drawFiltered = days => {
   byId("filtered-none").hidden = rows.length > 0
 }
 
-const drawBudget = (stats, days) => {
-  const today = new Date(days.at(-1).time * 1000)
-  const [day, month] = [today.getUTCDate(), today.toJSON().slice(0, 7)]
-  const length = new Date(Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 0)).getUTCDate()
-  const [used, allowance] = [number(stats.requests?.[month]), number(stats.allowance) || 50_000]
-  const [share, expected] = [used / allowance, used / day * length]
-
-  byId("used").textContent = format(used)
-  byId("of").textContent = `of ${format(allowance)} storage requests`
+// What the daily mail says as well: the counter reckons it, once for both.
+const drawBudget = stats => {
+  const {month, runsOut} = stats.budget ?? {}
+  const [used, allowance] = [number(stats.budget?.used), number(stats.budget?.allowance)]
   const meter = byId("meter")
+  meter.closest("section").hidden = !allowance // a counter older than this page does not tell
+  if (!allowance) return
+
+  const name = isMonth(month) ? ` in ${date(seconds(`${month}-01`), {month: "long"})}` : ""
+  byId("used").textContent = format(used)
+  byId("of").textContent = `of about ${format(allowance)} free storage requests${name}`
   meter.setAttribute("aria-valuemax", allowance)
   meter.setAttribute("aria-valuenow", Math.min(used, allowance))
   meter.setAttribute("aria-valuetext", `${format(used)} of ${format(allowance)}`)
-  meter.firstElementChild.style.width = `${Math.min(100, 100 * share)}%`
-  meter.classList.toggle("tight", expected > allowance)
+  meter.firstElementChild.style.width = `${Math.min(100, 100 * used / allowance)}%`
+  meter.classList.toggle("tight", used >= allowance || isDay(runsOut))
 
   const pace = () => {
-    if (used >= allowance) return "The allowance is used up; further requests are billed until the month ends."
-    if (expected <= allowance) return `At this pace about ${format(Math.round(expected))} by the end of the month.`
-    const out = days.at(-1).time - (day - 1) * DAY + Math.floor(allowance / used * day) * DAY
-    return `At this pace it runs out around ${date(out, {day: "numeric", month: "long"})}.`
+    if (used >= allowance) return "The free ones are used up until the month is over."
+    if (isDay(runsOut)) return `At this pace they run out on ${date(seconds(runsOut), {day: "numeric", month: "long"})}.`
+    return "At this pace they last the month."
   }
   byId("pace").textContent = used ? pace() : "No requests yet."
 }
@@ -155,7 +159,7 @@ const drawState = stats => {
   const bytes = number(stats.documentBytes)
   const rows = [
     ["Document", bytes < 1000 ? `${format(bytes)} bytes` : `${format(Math.round(bytes / 100) / 10)} kB`],
-    ["Waiting to be added", many(number(stats.entriesWaiting), "visit", "visits")],
+    ["Just added from the journal", many(number(stats.entriesWaiting), "visit", "visits")],
   ]
   for (const [name, label] of Object.entries(SETTINGS)) {
     const value = stats.settings?.[name]
@@ -195,7 +199,7 @@ const drawAll = stats => {
   drawTiles(stats, days)
   drawMonths(stats, days)
   drawFiltered(days)
-  drawBudget(stats, days)
+  drawBudget(stats)
   drawState(stats)
   drawChart(days)
 }

@@ -28,12 +28,13 @@ if (!customElements.get("visitor-counter")) {
       draw(+keep(src + show))
       let type = "error", detail
       try {
-        while (document.prerendering || document.hidden) await new Promise(requestAnimationFrame) // sleeps
+        while (document.prerendering || document.hidden) await new Promise(requestAnimationFrame)
         const day = remember == "day" ? new Date().toJSON().slice(0, 10) : ""
-        let id = keep("id")
-        if (!id?.startsWith(day)) id = keep("id", day + (crypto.randomUUID?.() || crypto.getRandomValues(new Uint32Array(4)).join("-")))
+        const key = day ? "day" : "id"
+        let id = keep(key)
+        if (!id?.startsWith(day)) id = keep(key, day + (crypto.randomUUID?.() || crypto.getRandomValues(new Uint32Array(4)).join("-")))
         const url = id ? src + (/\?/.test(src) ? "&" : "?") + "vid=" + id : src
-        detail = await (calls[src] ||= fetch(url, {cache: "no-store", credentials: "omit"}).then(r => r.json()))
+        detail = await (calls[src] ||= fetch(url, {method: "POST", credentials: "omit"}).then(r => r.json()))
         const number = detail[show]
         if (draw(number)) {
           type = "load"

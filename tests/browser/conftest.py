@@ -43,6 +43,7 @@ class FakeCounter:
     status: int = 200
     drop: bool = False
     cors: bool = True
+    cache: str = "no-store"
     answer: str | None = None  # instead of the usual one
     stats: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)  # path -> HTML
@@ -105,7 +106,7 @@ class FakeCounter:
 
     async def _count(self, request: web.BaseRequest) -> web.StreamResponse:
         cross = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "authorization"}
-        headers = {"Cache-Control": "no-store"} | (cross if self.cors else {})
+        headers = {"Cache-Control": self.cache} | (cross if self.cors else {})
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=headers)
         self.requests.append(request)
@@ -123,7 +124,7 @@ class FakeCounter:
         elif not request.path.endswith("/counter"):
             return web.Response(status=404, headers=headers)
         elif status == 200 and not self.answer:
-            peek = "peek" in request.query
+            peek = "peek" in request.query or request.method != "POST"  # as under COUNT_ON=POST
             self.count += not peek
             answer = {"ok": True, "count": self.count, "unique": self.unique, "counted": not peek}
         body = self.answer or json.dumps(answer or {"ok": False, "error": "unavailable"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,17 @@ def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, 
     document = json.loads(stored.data)
     assert (document["pageviews"], document["uniqueVisitors"]) == (3, 2)
     assert first.complaints == second.complaints == []
+
+
+@pytest.mark.parametrize("count_on", ["GET", "POST"])
+def test_either_way_of_counting_counts(count_on: str, tmp_path: Path, new_visitor: NewVisitor, until: Until) -> None:
+    """The element counts whatever COUNT_ON is, also for one who gives no id and so sends nothing at all."""
+    private = 'Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { get: () => true })'
+    with Serving(tmp_path, containers=1, config={"SALT": "browser", "COUNT_ON": count_on}) as serving:
+        until(new_visitor().open(f"{serving.url}/"), SHOWN.format("count", 1) + "&&" + SHOWN.format("unique", 1))
+        somebody = new_visitor()
+        somebody.context.add_init_script(private)
+        until(somebody.open(f"{serving.url}/"), SHOWN.format("count", 2) + "&&" + SHOWN.format("unique", 1))
 
 
 def test_the_owner_sees_the_numbers(here: Serving, new_visitor: NewVisitor) -> None:

@@ -76,14 +76,24 @@ def test_first_visit(counter: FakeCounter, visitor: Visitor) -> None:
 
 
 def test_request_is_simple(counter: FakeCounter, visitor: Visitor) -> None:
-    """The call is a plain GET that carries no cookie and no header of its own, so no preflight precedes it."""
+    """The call is a bare POST that carries no cookie, no body and no header of its own, so no preflight precedes it."""
     page = visitor.open(counter.page(f'<script>document.cookie = "a=1"</script>{ELEMENT}'))
     shown(page, "1,234")
     sent = counter.requests[0]
 
-    assert sent.method == "GET"
-    assert sent.headers["Cache-Control"] == "no-cache"
-    assert "Cookie" not in sent.headers
+    assert sent.method == "POST"
+    assert sent.headers["Content-Length"] == "0"
+    assert not {"Cookie", "Content-Type"} & set(sent.headers)
+
+
+def test_no_cache_answers(counter: FakeCounter, visitor: Visitor) -> None:
+    """Every visit reaches the counter, even where somebody on the way says that its answers may be kept."""
+    counter.cache = "public, max-age=3600"
+    url = counter.page(ELEMENT)
+    for number in ("1,234", "1,235"):
+        shown(visitor.open(url), number)
+
+    assert len(counter.requests) == 2
 
 
 def test_reload(counter: FakeCounter, visitor: Visitor) -> None:
@@ -179,6 +189,19 @@ def test_remember_day(counter: FakeCounter, visitor: Visitor) -> None:
     assert first != next_day == next_evening
     assert first
     assert first not in " ".join(stored(page).values())
+
+
+def test_remember_is_kept_apart(counter: FakeCounter, visitor: Visitor) -> None:
+    """A page that remembers for a day leaves the lasting id of the others alone."""
+    lasting = counter.page(ELEMENT)
+    daily = counter.page('<visitor-counter src="/v1/counter" remember="day"></visitor-counter>', path="/daily")
+    page = visitor.open()
+    for number, url in enumerate((lasting, daily, lasting, daily), 1234):
+        page.goto(url)
+        shown(page, f"{number:,}")
+    first, day, again, same_day = counter.visitors
+
+    assert first == again != day == same_day
 
 
 def test_id_without_secure_context(counter: FakeCounter, visitor: Visitor) -> None:
@@ -283,7 +306,7 @@ def test_other_origin(counter: FakeCounter, visitor: Visitor) -> None:
     page = visitor.open(counter.page(ELEMENT.replace("/v1", f"{counter.elsewhere}/v1")))
     shown(page, "1,234")
 
-    assert [request.method for request in counter.requests] == ["GET"]
+    assert [request.method for request in counter.requests] == ["POST"]
 
 
 def test_other_origin_refused(counter: FakeCounter, unlucky: Visitor) -> None:

@@ -33,7 +33,12 @@ def year(length: int = 400, **more: Any) -> dict[str, Any]:
         days[str(day)] = {"pageviews": views, "newVisitors": round(views * 0.38), "filtered": filtered}
     months = {"2025-09": {"pageviews": 300, "newVisitors": 90, "filtered": {}}} if length >= 400 else {}
     count = sum(int(day["pageviews"]) for day in days.values()) + 300 * bool(months)
-    return answer(days=days, months=months, count=count, unique=4_218, requests={"2026-11": 1_260}, **more)
+    return answer(days=days, months=months, count=count, unique=4_218, budget=budget(1_260), **more)
+
+
+def budget(used: int, runs_out: str | None = None) -> dict[str, Any]:
+    """November's storage requests, as the counter reckons them."""
+    return {"month": "2026-11", "used": used, "allowance": 50_000, "runsOut": runs_out}
 
 
 def answer(**more: Any) -> dict[str, Any]:
@@ -58,6 +63,7 @@ def answer(**more: Any) -> dict[str, Any]:
         "months": {},
         "requests": {},
         "allowance": 50_000,
+        "budget": budget(0),
         "documentBytes": 5_120,
         "entriesWaiting": 0,
         "settings": settings,
@@ -151,21 +157,45 @@ def test_empty(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
 def test_first_day(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """On the first day nothing is compared with days that were not counted."""
     first = {str(TODAY): {"pageviews": 3, "newVisitors": 1, "filtered": {"crawler": 2}}}
-    counter.stats = answer(days=first, count=3, unique=1, requests={"2026-11": 4})
+    counter.stats = answer(days=first, count=3, unique=1, budget=budget(4))
     page = visitor.open(owner)
     enter(page)
 
     assert tiles(page) == {
         "Today": "3",
         "Yesterday": "0",
-        "Last 7 days": "3",
-        "Last 30 days": "3",
+        "Last 7 days": "0",
+        "Last 30 days": "0",
         "All page views": "3",
         "Visitors": "1",
     }
     assert "first day" in everything(page)
     assert "before" not in everything(page)
     assert "Crawlers and bots" in everything(page)
+
+
+def test_whole_days(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
+    """The last 7 and 30 days are whole ones, without today, beside as many before: as in the mail."""
+    views = [1_000, *[3] * 7, *[2] * 7, *[1] * 16]  # today, yesterday and so on
+    days = {str(TODAY - datetime.timedelta(ago)): {"pageviews": number} for ago, number in enumerate(views)}
+    counter.stats = answer(days=days, count=sum(views))
+    page = visitor.open(owner)
+    enter(page)
+    shown = tiles(page)
+
+    assert (shown["Last 7 days"], shown["Last 30 days"]) == ("21", "51")
+    assert page.locator("#tiles .beside").all_inner_texts()[2:4] == ["50 % more than before", "0 new visitors"]
+
+
+def test_journal(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
+    """What waited in the journal has just been counted by asking, and is called so."""
+    counter.stats = year(entriesWaiting=2)
+    page = visitor.open(owner)
+    enter(page)
+    tiles(page)
+
+    assert re.search(r"Just added from the journal\s+2 visits", everything(page))
+    assert "Waiting" not in everything(page)
 
 
 def test_quiet_week(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
@@ -212,20 +242,25 @@ def test_chart_tells_the_day(owner: str, counter: FakeCounter, visitor: Visitor)
 
 
 def test_budget(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
-    """The free tier is a gauge and a sentence that says how it will end."""
+    """The free tier is a gauge, and the sentence that the mail has: the page shows what the counter reckoned."""
     page = visitor.open(owner)
     enter(page)
-    for used, text in {
-        0: "No requests yet",
-        2_100: "about 3,000 by the end of the month",
-        45_000: "runs out around November 24",
-        50_001: "used up",
-    }.items():
-        counter.stats = year(3) | {"requests": {"2026-11": used, "2026-10": 7}}
+    for used, runs_out, text in (
+        (0, None, "No requests yet"),
+        (45_000, None, "At this pace they last the month."),
+        (2_100, "2026-11-24", "At this pace they run out on November 24."),
+        (50_001, None, "The free ones are used up until the month is over."),
+    ):
+        counter.stats = year(3) | {"budget": budget(used, runs_out), "requests": {"2026-11": 7}, "allowance": 7}
         page.get_by_role("button", name="Refresh").click()
         page.locator("#pace").get_by_text(text).wait_for()
 
         assert page.get_by_role("meter").get_attribute("aria-valuetext") == f"{used:,} of 50,000"
+        assert "of about 50,000 free storage requests in November" in everything(page)
+
+    del counter.stats["budget"]  # a counter older than the page
+    page.get_by_role("button", name="Refresh").click()
+    page.get_by_role("meter").wait_for(state="hidden")
 
 
 def test_hostile_answer(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
@@ -235,7 +270,7 @@ def test_hostile_answer(counter: FakeCounter, owner: str, visitor: Visitor) -> N
         count=7,
         days={str(TODAY): {"pageviews": evil, "newVisitors": None, "filtered": {evil: 2, "__proto__": 1}}, evil: {}},
         months={evil: {"pageviews": 1}, "2025-01": None},
-        requests={"2026-11": evil},
+        budget={"month": evil, "used": evil, "allowance": 50_000, "runsOut": evil},
         settings={"SITE_NAME": evil, "TIMEZONE": evil, "SEEN_LIMIT": {"a": evil}},
         unique=evil,
         updatedAt=evil,
