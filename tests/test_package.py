@@ -241,7 +241,9 @@ def test_the_dockerfile_s_files_get_to_it() -> None:
     assert "*" in ignored
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
 def test_hadolint_has_nothing_to_say() -> None:
     """The Dockerfile is as hadolint wants it."""
-    subprocess.run(["hadolint", str(package.HERE / "Dockerfile")], check=True)
+    hadolint = Path(sys.executable).parent / "hadolint"
+    if not hadolint.exists():
+        pytest.skip("hadolint is not installed here")
+    subprocess.run([str(hadolint), str(package.HERE / "Dockerfile")], check=True)
