@@ -243,7 +243,7 @@ def test_the_dockerfile_s_files_get_to_it() -> None:
 
 def test_hadolint_has_nothing_to_say() -> None:
     """The Dockerfile is as hadolint wants it."""
-    hadolint = Path(sys.executable).parent / "hadolint"
+    hadolint = Path(PYTHON).parent / "hadolint"
     if not hadolint.exists():
         pytest.skip("hadolint is not installed here")
     subprocess.run([str(hadolint), str(package.HERE / "Dockerfile")], check=True)
