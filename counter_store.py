@@ -84,6 +84,7 @@ class CounterStore:
         self._patience = Patience(clock, sleep, jitter)
         self._writes_to_listing = 0
         self._look_for_entries = True
+        self._removed: set[str] = set()
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally | None:
         """Counts `visit`, made at `at` (unix seconds), exactly once, and returns the tally to show: the visit is in
@@ -168,7 +169,7 @@ class CounterStore:
         if not waiting.visits:
             # Entries that were there when the document was read may have been folded by somebody else since.
             return self._load(deadline).tally, 0, False
-        tally = known.tally.fold(waiting.visits.values(), self._limits, waiting.more)
+        tally = known.tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed)
         self._send(self._written(known, tally, at, [*waiting.visits]), deadline)
         return self._known.tally if self._known else tally, len(waiting.visits), waiting.more
 
@@ -185,7 +186,7 @@ class CounterStore:
                 self._writes_to_listing = 1 if waiting.visits and waiting.more and not stuck else LIST_EVERY
                 if waiting.visits and not stuck:
                     entries = [*waiting.visits]
-                    tally = tally.fold(waiting.visits.values(), self._limits, waiting.more)
+                    tally = tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed)
         if not (entries and tally.has(visit.id)):  # an earlier call of the same visit may have left an entry
             tally = tally.add(visit, at, self._limits)
         return self._written(known, tally, at, entries)
@@ -269,9 +270,14 @@ class CounterStore:
         first; as long as that fails no others are folded, for a listing shows only the first of many, and an entry
         that is not shown would be taken for gone and forgotten."""
         listing = self._list(deadline)
-        leftover = listing.folded_in(tally)
-        stuck = bool(leftover) and not self._remove(leftover, deadline)
-        return (listing if stuck else listing.without(leftover)), stuck
+        while leftover := listing.folded_in(tally):
+            if not self._remove(leftover, deadline):
+                return listing, True
+            # Behind a full listing there may be others, the same or new: they are shown now.
+            listing = self._list(deadline) if listing.more else listing.without(leftover)
+        if not listing.more:
+            self._removed.clear()
+        return listing, False
 
     def _remove(self, entries: Sequence[str], deadline: float) -> bool:
         # They are in the document by now, and known there as folded: removing them later is as good.
@@ -281,6 +287,7 @@ class CounterStore:
             self._writes_to_listing = 0
             log.warning("folded journal entries could not be removed yet: %s", error)
             return False
+        self._removed.update(visit.id for entry in entries if (visit := Visit.of_entry(entry)))
         return True
 
     def _spend(self, deadline: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -153,10 +153,11 @@ class Tally:
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
         return draft.finished()
 
-    def fold(self, entries: Iterable[Visit], limits: Limits, more: bool = False) -> Tally:
+    def fold(self, entries: Iterable[Visit], limits: Limits, more: bool = False, removed: Container[str] = ()) -> Tally:
         """The tally with the journal's `entries` in it, each once however often it is folded. To be written, `entries`
         must be what the journal held after this tally was read, or, if there may be `more`, the first of it, and this
-        tally still current then."""
+        tally still current then. `removed` are ids whose
+        entries are known to be gone."""
         draft = _Draft(self, limits)
         known = {*self.recent, *self.folded}
         listed: dict[str, None] = {}
@@ -166,7 +167,13 @@ class Tally:
                 draft.apply(visit)
             listed[visit.id] = None
         gone = [visit_id for visit_id in self.folded if visit_id not in listed]
-        draft.fields["folded"] = [*gone[-(FOLDED_IN_PART if more else FOLDED) :], *listed]
+        if more:
+            # An entry that is not shown may be there yet, unless it was `removed` for certain.
+            unsure = [visit_id for visit_id in gone if visit_id not in removed]
+            gone = unsure[-FOLDED_IN_PART:] + [visit_id for visit_id in gone if visit_id in removed][-FOLDED:]
+        else:
+            gone = gone[-FOLDED:]
+        draft.fields["folded"] = [*gone, *listed]
         return draft.finished()
 
     def with_requests(self, month: str, more: int) -> Tally:

@@ -818,7 +818,7 @@ def test_removals_that_keep_failing_double_nothing() -> None:
     """A crowd's entries that nobody may remove are folded once, however many new ones push them off the listing."""
     store, clock = Unremovable(), Time()
     fold = CounterStore(store, Limits(), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
-    for number in range(4_000):
+    for number in range(12_000):
         name = hashlib.sha256(str(number).encode()).hexdigest()[:12]
         store.append(Visit(name, "2026-11-21").entry(), 0)
         if number % 200 == 199:
@@ -826,7 +826,7 @@ def test_removals_that_keep_failing_double_nothing() -> None:
     store.stubborn = False
     tally, _ = fold.settle(NOW, NEVER)
 
-    assert tally.pageviews == 4_000
+    assert tally.pageviews == 12_000
     assert not store.journal
 
 
