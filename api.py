@@ -44,14 +44,14 @@ _RETRY_LATER = retry_after(30)
 
 
 class Api:
-    """The counter's answers. `publisher` is asked for when a report is to go out; None means that there is no topic.
-    `now` gives unix seconds."""
+    """The counter's answers. `publisher` is asked for when a report is to go out; where the owner has named no place for
+    it, it raises NotPublished. `now` gives unix seconds."""
 
     def __init__(
         self,
         settings: Settings,
         store: CounterStore,
-        publisher: Callable[[], Publisher] | None,
+        publisher: Callable[[], Publisher],
         now: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -141,13 +141,11 @@ class Api:
     def _report(self, request: Request) -> Answer:
         if not self._is_owner(request):
             return _unauthorized()
-        if self._publisher is None:
-            return error(500, "misconfigured", "TOPIC_OCID is not set: there is nowhere to send the report to.")
-        tally, _ = self._store.settle(self._now(), request.deadline)
         today = self._today()
-        title, body = compose(tally, today, self._settings.site_name, again=self._unclear_on == today.date())
         try:
-            self._publisher().publish(title, body)
+            publisher = self._publisher()
+            tally, _ = self._store.settle(self._now(), request.deadline)
+            publisher.publish(*compose(tally, today, self._settings, again=self._unclear_on == today.date()))
         except NotPublished as problem:
             if not problem.retry:
                 return error(500, "misconfigured", str(problem))

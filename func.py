@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
@@ -18,8 +17,10 @@ from fdk.response import Response as FnResponse
 from api import Api, internal_error, unready
 from counter_store import CounterStore
 from documents import StoreError
+from oracle_settings import FREE_REQUESTS, OracleSettings
+from report import NotPublished, Publisher
 from request import Request, Response
-from settings import Settings, SettingsError
+from settings import Environment, Settings, SettingsError
 from tally import Limits
 
 MARGIN_SECONDS = 2.0
@@ -54,24 +55,29 @@ def _api() -> Api:
     import object_storage  # noqa: PLC0415
     import resource_principal  # noqa: PLC0415
 
-    settings = Settings.from_environment()
+    environment = Environment()
+    oracle = OracleSettings.read(environment)
+    settings = Settings.read(environment, free_requests=FREE_REQUESTS)
+    environment.check()
     for warning in (*settings.warnings, *settings.private_warnings):
         log.warning("%s", warning)
-    signer = resource_principal.signer(settings.principal)
-    client = object_storage.connect(signer, settings.object_storage_endpoint)
+    signer = resource_principal.signer(oracle.principal)
+    client = object_storage.connect(signer, oracle.object_storage_endpoint)
     store = CounterStore(
-        object_storage.ObjectStorage(client, settings.namespace, settings.bucket, settings.object),
+        object_storage.ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
         Limits(seen=settings.seen_limit, days=settings.history_days),
-        requests=0 if settings.namespace else 1,
+        requests=0 if oracle.namespace else 1,
     )
 
     @cache
-    def topic() -> Any:
+    def topic() -> Publisher:
+        if oracle.topic is None:
+            raise NotPublished("TOPIC_OCID is not set: there is nowhere to send the report to.", retry=False)
         from notifications import Topic  # noqa: PLC0415 - once a day, and no part of a cold start
 
-        return Topic(signer, settings.topic or "", settings.notifications_endpoint)
+        return Topic(signer, oracle.topic, oracle.notifications_endpoint)
 
-    return Api(settings, store, topic if settings.topic else None, time.time)
+    return Api(settings, store, topic, time.time)
 
 
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:

@@ -11,17 +11,14 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from textwrap import fill
 from typing import Protocol
 
 from backup import backup
+from budget import Budget, budget
+from settings import Settings
 from tally import Tally
-
-FREE_REQUESTS = 50_000
-"""API requests a month that Oracle's Always Free Object Storage includes. Price overviews by others say so; no page of
-Oracle's own that we have seen does. That is why the report says "about"."""
 
 LARGEST = 60_000
 """Bytes of a report at most, as they travel: title and body in JSON. A topic takes 64 KB, and nobody says of what."""
@@ -60,36 +57,10 @@ class Publisher(Protocol):
         """Publishes one message. Raises NotPublished."""
 
 
-@dataclass(frozen=True)
-class Budget:
-    """A month's storage requests set against the free ones. `month` is YYYY-MM in UTC, `runs_out` the day they are used
-    up at the pace so far: None if they last the month, or are used up already."""
-
-    month: str
-    used: int
-    allowance: int
-    runs_out: date | None
-
-
-def budget(tally: Tally, now: datetime) -> Budget:
-    """The storage requests of the month of `now`, which knows its time zone. The mail and the owner's page both say
-    what this says."""
-    utc = now.astimezone(UTC)
-    month, used = f"{utc:%Y-%m}", tally.requests.get(f"{utc:%Y-%m}", 0)
-    begin = utc.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    end = (begin + _DAY * 31).replace(day=1)
-    if tally.days and min([*tally.requests, *tally.months, month]) == month:
-        # A counter that began this month has no pace before that.
-        begin = max(begin, datetime.combine(date.fromisoformat(min(tally.days)), begin.time(), UTC))
-    # The first hours of a month say too little about the rest of it.
-    elapsed = max(utc - begin, _DAY)
-    empty = begin + elapsed * (FREE_REQUESTS / used) if 0 < used < FREE_REQUESTS else end
-    return Budget(month, used, FREE_REQUESTS, empty.date() if empty < end else None)
-
-
-def compose(tally: Tally, now: datetime, site: str | None, *, again: bool = False) -> tuple[str, str]:
+def compose(tally: Tally, now: datetime, settings: Settings, *, again: bool = False) -> tuple[str, str]:
     """The report's title and body for `now`, which is in the owner's time zone. The title is one short line of ASCII,
     the two together are never larger than LARGEST. `again`: an earlier one of today may have gone out as well."""
+    site = settings.site_name
     history = _History(tally, now.date())
     title = _title(tally, history, site)
     paragraphs = [
@@ -100,7 +71,7 @@ def compose(tally: Tally, now: datetime, site: str | None, *, again: bool = Fals
         _visitors(tally, history),
         _chart(history),
         _filtered(tally, history.today),
-        _budget(tally, now),
+        _budget(budget(tally, now, settings.free_requests)),
     ]
     body = "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs if paragraph)
     room = LARGEST - len(json.dumps({"title": title, "body": body})) - 1000
@@ -241,9 +212,11 @@ def _filtered(tally: Tally, today: date) -> str:
     return "\n".join(["NOT COUNTED IN 30 DAYS", *(lines or ["Nothing: no crawler came by."])])
 
 
-def _budget(tally: Tally, now: datetime) -> str:
-    spent = budget(tally, now)
+def _budget(spent: Budget) -> str:
     used, allowance, outlook = spent.used, spent.allowance, ""
+    heading = f"STORAGE REQUESTS IN {_MONTHS[int(spent.month[5:]) - 1].upper()}"
+    if allowance is None:
+        return f"{heading}\n{used:,}"
     if used >= allowance:
         outlook = "The free ones are used up until the month is over."
     elif spent.runs_out:
@@ -251,7 +224,6 @@ def _budget(tally: Tally, now: datetime) -> str:
     elif used:
         outlook = "At this pace they last the month."
     share = "under 1 %" if 0 < used < allowance // 100 else _percent(used / allowance)
-    heading = f"STORAGE REQUESTS IN {_MONTHS[int(spent.month[5:]) - 1].upper()}"
     return f"{heading}\n{used:,} of about {allowance:,} free ({share})\n{outlook}".rstrip()
 
 

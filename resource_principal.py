@@ -13,7 +13,7 @@ from oci.auth.signers.ephemeral_resource_principals_signer import (
 )
 
 from documents import Misconfigured
-from settings import ResourcePrincipal
+from oracle_settings import ResourcePrincipal
 
 
 def signer(principal: ResourcePrincipal | None) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
@@ -45,25 +45,46 @@ class Secret:
         return "<secret>"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourcePrincipal:
-    """Where Oracle Functions puts the function's identity: files with its session token and its key, and its region."""
+class Environment:
+    """The variables a door reads its settings from, by default this process's own. It remembers what it could not
+    understand, so that the owner is told everything at once: whoever has read all asks `check`."""
 
-    rpst: str = field(repr=False)
-    private_pem: str = field(repr=False)
-    region: str
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+        self._problems: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value of `name`; an empty one counts as none."""
+        text = self._variables.get(name, "").strip() or None
+        if text and any("\ud800" <= sign <= "\udfff" for sign in text):  # so the system hands over what is not UTF-8
+            self._problems.append(f"{name} must be UTF-8 text.")
+            return None
+        return text
+
+    def read(self, name: str, understand: Callable[[str], T], default: T) -> T:
+        """What `understand` makes of the value of `name`. It raises ValueError with what the value must be."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            return understand(text)
+        except ValueError as error:
+            self._problems.append(f"{name} {error}.")
+            return default
+
+    def check(self) -> None:
+        """Raises SettingsError naming every setting so far that cannot be understood."""
+        if self._problems:
+            raise SettingsError(" ".join(self._problems))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the owner may set. Every one has a default; the README's table says what each is for."""
+    """What the owner may set on every cloud, and how many storage requests a month are free there (None: none are).
+    Every one has a default; the README's table says what each is for."""
 
-    bucket: str = "cloud-resume-data"
-    object: str = "counter.json"
-    namespace: str | None = None
     salt: Secret = Secret(DEFAULT_SALT)  # noqa: RUF009 - a value that never changes
     report_token: Secret | None = None
-    topic: str | None = None
     allowed_origins: frozenset[str] = frozenset({"*"})
     count_on_get: bool = True
     ignore_crawlers: bool = True
@@ -71,16 +92,25 @@ class Settings:
     history_days: int = 400
     timezone: tzinfo = UTC
     site_name: str | None = None
-    object_storage_endpoint: str | None = None
-    notifications_endpoint: str | None = None
-    principal: ResourcePrincipal | None = None
+    free_requests: int | None = None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """The settings in `environment`, by default this process's own. An empty value counts as none.
-
-        Raises SettingsError naming every setting that cannot be understood."""
-        return _Reader(os.environ if environment is None else environment).settings()
+    def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
+        """The settings in `environment`, which remembers those that cannot be understood."""
+        default = cls()
+        salt, token = environment.text("SALT"), environment.text("REPORT_TOKEN")
+        return cls(
+            salt=Secret(salt) if salt else default.salt,
+            report_token=Secret(token) if token else None,
+            allowed_origins=environment.read("ALLOWED_ORIGINS", _origins, default.allowed_origins),
+            count_on_get=environment.read("COUNT_ON", _is_get, default.count_on_get),
+            ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
+            seen_limit=environment.read("SEEN_LIMIT", _whole(0, MOST_SEEN), default.seen_limit),
+            history_days=environment.read("HISTORY_DAYS", _whole(1, LONGEST_HISTORY), default.history_days),
+            timezone=environment.read("TIMEZONE", _timezone, default.timezone),
+            site_name=environment.read("SITE_NAME", _one_line, default.site_name),
+            free_requests=free_requests,
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -95,68 +125,6 @@ class Settings:
         if self.report_token and len(self.report_token.reveal()) < SHORTEST_TOKEN:
             return (f"REPORT_TOKEN is short enough to be guessed. Use at least {SHORTEST_TOKEN} random characters.",)
         return ()
-
-
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._problems: list[str] = []
-
-    def settings(self) -> Settings:
-        default = Settings()
-        salt, token = self._text("SALT"), self._text("REPORT_TOKEN")
-        settings = Settings(
-            bucket=self._text("BUCKET") or default.bucket,
-            object=self._read("OBJECT", _object_name, default.object),
-            namespace=self._text("NAMESPACE"),
-            salt=Secret(salt) if salt else default.salt,
-            report_token=Secret(token) if token else None,
-            topic=self._text("TOPIC_OCID"),
-            allowed_origins=self._read("ALLOWED_ORIGINS", _origins, default.allowed_origins),
-            count_on_get=self._read("COUNT_ON", _is_get, default.count_on_get),
-            ignore_crawlers=self._read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
-            seen_limit=self._read("SEEN_LIMIT", _whole(0, MOST_SEEN), default.seen_limit),
-            history_days=self._read("HISTORY_DAYS", _whole(1, LONGEST_HISTORY), default.history_days),
-            timezone=self._read("TIMEZONE", _timezone, default.timezone),
-            site_name=self._read("SITE_NAME", _one_line, default.site_name),
-            object_storage_endpoint=self._read("OBJECT_STORAGE_ENDPOINT", _url, None),
-            notifications_endpoint=self._read("NOTIFICATIONS_ENDPOINT", _url, None),
-            principal=self._principal(),
-        )
-        if self._problems:
-            raise SettingsError(" ".join(self._problems))
-        return settings
-
-    def _principal(self) -> ResourcePrincipal | None:
-        """Version 2.2 without a passphrase, as Oracle Functions has it; None leaves any other to the SDK."""
-        prefix = "OCI_RESOURCE_PRINCIPAL_"
-        if self._text(prefix + "VERSION") != "2.2" or self._text(prefix + "PRIVATE_PEM_PASSPHRASE"):
-            return None
-        rpst, pem, region = (self._text(prefix + name) for name in ("RPST", "PRIVATE_PEM", "REGION"))
-        return ResourcePrincipal(rpst, pem, region) if rpst and pem and region else None
-
-    def _text(self, name: str) -> str | None:
-        text = self._environment.get(name, "").strip() or None
-        if text and any("\ud800" <= sign <= "\udfff" for sign in text):  # so the system hands over what is not UTF-8
-            self._problems.append(f"{name} must be UTF-8 text.")
-            return None
-        return text
-
-    def _read(self, name: str, understand: Callable[[str], T], default: T) -> T:
-        text = self._text(name)
-        if text is None:
-            return default
-        try:
-            return understand(text)
-        except ValueError as error:
-            self._problems.append(f"{name} {error}.")
-            return default
-
-
-def _object_name(text: str) -> str:
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError("must be a name of at most 200 printable characters")
-    return text
 
 
 def _origins(text: str) -> frozenset[str]:
@@ -206,7 +174,8 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
+def address(text: str) -> str:
+    """An address without a path. Raises ValueError saying what it must be."""
     if not _URL.fullmatch(text):
         raise ValueError("must be an address like https://host:port, without a path")
     return text.rstrip("/")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from report import FREE_REQUESTS, budget
+from budget import budget
 from settings import Settings
 from tally import Tally
 
@@ -14,7 +14,7 @@ from tally import Tally
 def stats(tally: Tally, waiting: int, now: datetime, settings: Settings) -> dict[str, Any]:
     """The numbers of `tally` at `now`, which is in the owner's time zone; `waiting` visits of them came out of the
     journal just now. Nothing in it is secret, and no place or account is named."""
-    spent = budget(tally, now)
+    spent = budget(tally, now, settings.free_requests)
     return {
         "ok": True,
         "count": tally.pageviews,
@@ -25,7 +25,6 @@ def stats(tally: Tally, waiting: int, now: datetime, settings: Settings) -> dict
         "days": _history(tally.days),
         "months": _history(tally.months),
         "requests": dict(sorted(tally.requests.items())),
-        "allowance": FREE_REQUESTS,
         "budget": {
             "month": spent.month,
             "used": spent.used,

@@ -10,9 +10,10 @@ from api import Api
 from counter_store import CounterStore
 from documents import StoreError
 from local.memory import MemoryDocuments
-from report import NotPublished
+from oracle_settings import FREE_REQUESTS
+from report import NotPublished, Publisher
 from request import Request, Response
-from settings import Settings
+from settings import Environment, Settings
 from tally import Limits
 
 NOW = 1790000000.0
@@ -63,6 +64,11 @@ class Papers:
         self.published.append((title, body))
 
 
+def nowhere() -> Publisher:
+    """Where the owner has named no topic."""
+    raise NotPublished("There is nowhere to send the report to.", retry=False)
+
+
 class Counter:
     """The Api with a store and a publisher, asked with few words."""
 
@@ -70,10 +76,12 @@ class Counter:
         self.store = Store(data)
         self.papers = Papers()
         self.now = NOW
-        self.settings = Settings.from_environment({"SALT": "salt-for-the-tests", **environment})
+        self.settings = Settings.read(
+            Environment({"SALT": "salt-for-the-tests", **environment}), free_requests=FREE_REQUESTS
+        )
         limits = Limits(seen=self.settings.seen_limit, days=self.settings.history_days)
         keeping = CounterStore(self.store, limits, sleep=lambda seconds: None)
-        self.api = Api(self.settings, keeping, (lambda: self.papers) if topic else None, lambda: self.now)
+        self.api = Api(self.settings, keeping, lambda: self.papers if topic else nowhere(), lambda: self.now)
         self._ids = itertools.count(1)
 
     def ask(

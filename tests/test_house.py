@@ -23,13 +23,15 @@ ARROWS: dict[str, set[str]] = {
     },
     "answer": {"documents", "request", "settings"},
     "badge": {"request", "tally"},
-    "stats": {"report", "settings", "tally"},
-    "report": {"tally", "backup"},
+    "stats": {"budget", "settings", "tally"},
+    "report": {"settings", "tally", "backup", "budget"},
     "backup": {"tally"},
+    "budget": {"tally"},
     # Oracle's adapters: each knows the port it fills.
     "object_storage": {"documents"},
     "notifications": {"report"},
-    "resource_principal": {"documents", "settings"},
+    "resource_principal": {"documents", "oracle_settings"},
+    "oracle_settings": {"settings"},
     # What is kept.
     "counter_store": {"documents", "document", "tally", "attempts", "journal"},
     "journal": {"documents", "tally"},
@@ -206,14 +208,16 @@ def test_tests_state_their_rule() -> None:
 
 
 def settings_read() -> set[str]:
-    """Return the names of all settings that settings.py asks the environment for, but the platform's own."""
-    module = ast.parse((ROOT / "settings.py").read_text(encoding="utf-8"))
+    """Return the names of all settings that are read from the environment in the root, but the platform's own."""
     return {
         node.args[0].value
-        for node in ast.walk(module)
+        for path in IN_ROOT
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("_text", "_read")
+        and node.func.attr in ("text", "read")
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "environment"
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from local.serving import Serving
+from oracle_settings import OracleSettings
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,11 +67,11 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_settings_table_has_the_defaults() -> None:
     """The defaults in the README's table are the defaults in the code."""
-    default = Settings.from_environment({})
+    default, oracle = Settings(), OracleSettings()
 
     for name, value in (
         ("`SALT`", f"`{default.salt.reveal()}`"),
-        ("`BUCKET`, `OBJECT`", f"`{default.bucket}`, `{default.object}`"),
+        ("`BUCKET`, `OBJECT`", f"`{oracle.bucket}`, `{oracle.object}`"),
         ("`SEEN_LIMIT`, `HISTORY_DAYS`", f"`{default.seen_limit}`, `{default.history_days}`"),
     ):
         assert f"| {name} | {value} |" in README

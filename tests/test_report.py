@@ -18,8 +18,11 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from budget import Budget, budget
+from oracle_settings import FREE_REQUESTS
 from privacy import visitor_hash
-from report import COLUMNS, LARGEST, Budget, NotPublished, budget, compose
+from report import COLUMNS, LARGEST, NotPublished, compose
+from settings import Settings
 from tally import Limits, Tally, Visit
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -28,6 +31,11 @@ LIMIT = 64 * 1024
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+def composed(tally: Tally, now: datetime, site: str | None, *, again: bool = False) -> tuple[str, str]:
+    """The report on Oracle Cloud, for a site of this name."""
+    return compose(tally, now, Settings(site_name=site, free_requests=FREE_REQUESTS), again=again)
 
 
 def counter(**fields: Any) -> Tally:
@@ -162,7 +170,7 @@ def stored(body: str) -> Any:
 @pytest.mark.parametrize("name", SCENES)
 def test_report_reads_as_reviewed(name: str) -> None:
     """Each report is, word by word, the one that somebody has read and found good."""
-    title, body = compose(*SCENES[name], "example.org", again=name == "once-more")
+    title, body = composed(*SCENES[name], "example.org", again=name == "once-more")
     path = SNAPSHOTS / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(mail(title, body), encoding="utf-8")
@@ -173,7 +181,7 @@ def test_report_reads_as_reviewed(name: str) -> None:
 @pytest.mark.parametrize("name", SCENES)
 def test_report_fits_a_phone(name: str) -> None:
     """No line in front of the document is wider than a phone, the subject is one short line of ASCII."""
-    title, body = compose(*SCENES[name], "example.org")
+    title, body = composed(*SCENES[name], "example.org")
 
     assert title.isascii()
     assert title.isprintable()
@@ -186,7 +194,7 @@ def test_report_is_a_backup(name: str) -> None:
     """What stands at the end of the mail is the document, and a counter goes on from it."""
     tally, now = SCENES[name]
 
-    _, body = compose(tally, now, None)
+    _, body = composed(tally, now, None)
 
     assert stored(body) == json.loads(tally.encode())
     assert Tally.decode(json.dumps(stored(body)).encode(), Limits()).encode() == tally.encode()
@@ -207,7 +215,7 @@ def test_report_is_a_backup(name: str) -> None:
 )
 def test_subject_is_ascii(site: str | None, title: str) -> None:
     """A name is spelled in ASCII, or left out where half a name would be left; the mail itself has it as it is."""
-    subject, body = compose(Tally.empty(), NOON, site)
+    subject, body = composed(Tally.empty(), NOON, site)
 
     assert subject == title
     assert body.splitlines()[0] == (site or "Visitor counter")
@@ -215,7 +223,7 @@ def test_subject_is_ascii(site: str | None, title: str) -> None:
 
 def test_subject_is_short() -> None:
     """A long name is cut, the news are not."""
-    title, _ = compose(million()[0], NOON, "w" * 60)
+    title, _ = composed(million()[0], NOON, "w" * 60)
 
     assert len(title) == 100
     assert title.endswith("www...: 1,176,000 page views yesterday (+0.3 %)")
@@ -231,7 +239,7 @@ def test_yesterday_is_the_day_before_today(zone: str, changing: date) -> None:
         now = (start + timedelta(minutes=30) * half_hours).astimezone(ZoneInfo(zone))
         expected = days[str(now.date() - DAY)]["pageviews"]
 
-        title, _ = compose(whole(days), now, None)
+        title, _ = composed(whole(days), now, None)
 
         assert title.startswith(f"Visitor counter: {expected} page views yesterday")
 
@@ -239,7 +247,7 @@ def test_yesterday_is_the_day_before_today(zone: str, changing: date) -> None:
 def requests_line(used: int, now: datetime, **fields: Any) -> str:
     """The two lines about the budget, with this many requests in the month of `now`."""
     month = f"{now.astimezone(UTC):%Y-%m}"
-    _, body = compose(counter(pageviews=9, requests={"2025-01": 1, month: used}, **fields), now, None)
+    _, body = composed(counter(pageviews=9, requests={"2025-01": 1, month: used}, **fields), now, None)
     return body.partition("STORAGE REQUESTS IN ")[2].partition("\n\n")[0]
 
 
@@ -274,12 +282,20 @@ def test_budget_says_how_long_it_lasts(used: int, now: datetime, said: str) -> N
     assert requests_line(used, now) == said
 
 
+def test_where_nothing_is_free_the_requests_are_told_alone() -> None:
+    """A cloud that gives no requests for free has no allowance to set them against, and no day they run out."""
+    tally = counter(pageviews=9, requests={"2026-11": 25_000})
+
+    assert "STORAGE REQUESTS IN NOVEMBER\n25,000\n\n" in compose(tally, NOON, Settings())[1]
+    assert budget(tally, NOON, None) == Budget("2026-11", 25_000, None, None)
+
+
 def test_budget_knows_a_counter_that_began_this_month() -> None:
     """The pace is that of the days since the counter began, not of the days before there was one."""
     tally = whole({"2026-11-19": day(9)}, requests={"2026-11": 25_000})
 
-    assert "they run out on 24 November." in compose(tally, NOON, None)[1]
-    assert budget(tally, NOON) == Budget("2026-11", 25_000, 50_000, date(2026, 11, 24))
+    assert "they run out on 24 November." in composed(tally, NOON, None)[1]
+    assert budget(tally, NOON, FREE_REQUESTS) == Budget("2026-11", 25_000, 50_000, date(2026, 11, 24))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +313,7 @@ def test_budget_knows_a_counter_that_began_this_month() -> None:
 )
 def test_seven_days_of_silence_are_mentioned(tally: Tally, said: bool) -> None:
     """The owner is asked about the snippet when nothing was counted for seven days, and only when that is certain."""
-    _, body = compose(tally, NOON, None)
+    _, body = composed(tally, NOON, None)
 
     assert ("is the snippet still on the page?" in " ".join(body.lower().split())) is said
 
@@ -308,7 +324,7 @@ def test_reasons_are_put_in_words() -> None:
 
     assert (
         "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 1,201\nPages loaded ahead of a visit: 3\n"
-        "For another reason: 2\n" in compose(tally, NOON, None)[1]
+        "For another reason: 2\n" in composed(tally, NOON, None)[1]
     )
 
 
@@ -316,7 +332,7 @@ def test_not_counted_in_30_days_is_30_days() -> None:
     """Today and the 29 days before are 30."""
     days = {str(NOON.date() - DAY * ago): day(1, crawler=1) for ago in range(40)}
 
-    assert "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 30\n" in compose(whole(days), NOON, None)[1]
+    assert "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 30\n" in composed(whole(days), NOON, None)[1]
 
 
 def size(title: str, body: str) -> int:
@@ -357,7 +373,7 @@ def test_a_full_document_is_told_without_its_lists(days: int, visitors: int, yea
     """The mail never comes near 64 KB: lists are left out, the least missed first, and that is said."""
     tally = full(days, visitors, years)
 
-    title, body = compose(tally, NOON, "example.org")
+    title, body = composed(tally, NOON, "example.org")
     text = " ".join(body.partition("\n{\n")[0].split())
 
     assert size(title, body) <= LARGEST < LIMIT
@@ -381,7 +397,7 @@ def test_a_full_document_is_told_without_its_lists(days: int, visitors: int, yea
 )
 def test_strange_members_do_not_burst_the_mail(members: dict[str, Any]) -> None:
     """Whatever somebody put into the document, the mail stays small and the totals are in it."""
-    title, body = compose(counter(**{"pageviews": 7, **members}), NOON, "\N{WAVING HAND SIGN}" * 60)
+    title, body = composed(counter(**{"pageviews": 7, **members}), NOON, "\N{WAVING HAND SIGN}" * 60)
 
     assert size(title, body) <= LARGEST
     assert stored(body)["pageviews"] == 7
@@ -418,7 +434,7 @@ tallies = st.builds(
 )
 def test_every_history_makes_a_mail(tally: Tally, now: datetime, site: str) -> None:
     """No history, moment or name makes a report fail, or a subject anything but one short line of ASCII."""
-    title, body = compose(tally, now, site)
+    title, body = composed(tally, now, site)
 
     assert title.isascii()
     assert title.isprintable()
@@ -483,13 +499,13 @@ def test_doubt_ends_with_the_day() -> None:
 
 
 def test_missing_topic_is_named() -> None:
-    """Without a topic the caller is told which setting is missing, and the store is not even asked."""
+    """Without a topic the caller is told so, and the store is not even asked."""
     counter = an_owners(topic=False)
 
     status, answer = counter.told("/report", "POST", OWNER)
 
     assert (status, answer["error"], counter.store.asked) == (500, "misconfigured", [])
-    assert "TOPIC_OCID" in answer["message"]
+    assert "nowhere to send" in answer["message"]
 
 
 def test_a_topic_that_is_gone_loses_nothing() -> None:

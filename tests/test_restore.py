@@ -21,6 +21,7 @@ from local.faults import Faults
 from local.principal import private_pem
 from local.serving import BUCKET, Serving
 from report import compose
+from settings import Settings
 from tally import Limits, Tally
 
 OBJECT = "counter.json"
@@ -169,7 +170,9 @@ def test_an_export_overwrites_nothing(here: Serving, command: Command) -> None:
 
 def mail(data: bytes) -> tuple[str, str]:
     """Return the daily mail about a document, with what a mail service adds below it."""
-    title, body = compose(Tally.decode(data, Limits()), datetime.fromtimestamp(1790000000, UTC), "{A site}")
+    title, body = compose(
+        Tally.decode(data, Limits()), datetime.fromtimestamp(1790000000, UTC), Settings(site_name="{A site}")
+    )
     return title, f"{body}\n--\nYou get this {{mail}} because you subscribed.\n{{not json}}\n"
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import traceback
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Settings, SettingsError
+from oracle_settings import OracleSettings
+from settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Environment, Settings, SettingsError
 
 SECRET = "hunter2-hunter2-hunter2"
 
@@ -31,7 +33,31 @@ DEFAULTS: dict[str, Any] = {
     "object_storage_endpoint": None,
     "notifications_endpoint": None,
     "principal": None,
+    "free_requests": None,
 }
+
+
+class Found:
+    """All that is read from an environment on Oracle Cloud: what every cloud reads, and Oracle's own."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        environment = Environment(variables)
+        self.parts = (OracleSettings.read(environment), Settings.read(environment))
+        environment.check()
+
+    def __getattr__(self, name: str) -> Any:
+        oracle, settings = self.parts
+        return getattr(settings if hasattr(settings, name) else oracle, name)
+
+    def without(self, attribute: str) -> tuple[OracleSettings, Settings]:
+        """The same with one attribute as by default."""
+        oracle, settings = self.parts
+        if hasattr(settings, attribute):
+            return oracle, dataclasses.replace(settings, **{attribute: DEFAULTS[attribute]})
+        return dataclasses.replace(oracle, **{attribute: DEFAULTS[attribute]}), settings
+
+
+NOTHING_SET = (OracleSettings(), Settings())
 
 GOOD: list[tuple[str, str, str, object]] = [
     ("BUCKET", "mine", "bucket", "mine"),
@@ -110,27 +136,28 @@ BAD: list[tuple[str, str]] = [
 
 def test_nothing_has_to_be_set() -> None:
     """Every setting has a default, which is the one the README names."""
-    found = Settings.from_environment({})
+    found = Found({})
 
     assert {name: getattr(found, name) for name in DEFAULTS} == DEFAULTS
     assert found.salt.reveal() == DEFAULT_SALT == "change-me"
-    assert {field.name for field in dataclasses.fields(Settings)} == {*DEFAULTS, "salt"}
+    fields = (*dataclasses.fields(Settings), *dataclasses.fields(OracleSettings))
+    assert {field.name for field in fields} == {*DEFAULTS, "salt"}
 
 
 @pytest.mark.parametrize("name, text, attribute, expected", GOOD)
 def test_a_good_value_is_understood(name: str, text: str, attribute: str, expected: object) -> None:
     """What is written as the README says is understood, and nothing else changes."""
-    found = Settings.from_environment({name: text})
+    found = Found({name: text})
 
     assert getattr(found, attribute) == expected
-    assert dataclasses.replace(found, **{attribute: DEFAULTS[attribute]}) == Settings()
+    assert found.without(attribute) == NOTHING_SET
 
 
 @pytest.mark.parametrize("name, text", BAD)
 def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
     """The error names the setting and quotes nothing of its value."""
     with pytest.raises(SettingsError) as caught:
-        Settings.from_environment({name: text})
+        Found({name: text})
 
     told = str(caught.value)
     assert told.startswith(name + " ")
@@ -143,7 +170,7 @@ def test_every_bad_setting_is_named_at_once() -> None:
     """Nobody has to correct settings one by one; the good ones are not mentioned."""
     environment = {"COUNT_ON": "x", "SEEN_LIMIT": "x", "TIMEZONE": "x", "HISTORY_DAYS": "30", "SALT": SECRET}
     with pytest.raises(SettingsError) as caught:
-        Settings.from_environment(environment)
+        Found(environment)
 
     told = str(caught.value)
     assert [name for name in ("COUNT_ON", "SEEN_LIMIT", "TIMEZONE", "HISTORY_DAYS", "SALT") if name in told] == [
@@ -158,33 +185,34 @@ def test_an_empty_value_is_no_value(empty: str) -> None:
     """A console that sets a variable to nothing means the default."""
     names = {name for name, *_ in GOOD} | {"SALT", "REPORT_TOKEN"}
 
-    found = Settings.from_environment(dict.fromkeys(names, empty))
+    found = Found(dict.fromkeys(names, empty))
 
     assert (found.salt.reveal(), found.report_token) == (DEFAULT_SALT, None)
-    assert dataclasses.replace(found, salt=Settings().salt) == Settings()
+    oracle, settings = found.parts
+    assert (oracle, dataclasses.replace(settings, salt=Settings().salt)) == NOTHING_SET
 
 
 def test_the_environment_is_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a mapping the settings are those of this process."""
     monkeypatch.setenv("BUCKET", "from-outside")
 
-    assert Settings.from_environment().bucket == "from-outside"
+    assert Found().bucket == "from-outside"
 
 
 def test_foreign_variables_are_none_of_our_business() -> None:
     """What the platform or the owner sets besides is ignored."""
-    assert Settings.from_environment({"FN_MEMORY": "256", "COUNTON": "x", "seen_limit": "x"}) == Settings()
+    assert Found({"FN_MEMORY": "256", "COUNTON": "x", "seen_limit": "x"}).parts == NOTHING_SET
 
 
 def test_settings_never_change() -> None:
     """What was read once stays as it is."""
     with pytest.raises((dataclasses.FrozenInstanceError, AttributeError, TypeError)):
-        Settings().bucket = "other"  # type: ignore[misc]
+        Settings().seen_limit = 5  # type: ignore[misc]
 
 
 def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
     """Whichever way settings are turned into text, salt and token are not in it; asked for, they are."""
-    found = Settings.from_environment({"SALT": SECRET, "REPORT_TOKEN": SECRET})
+    _, found = Found({"SALT": SECRET, "REPORT_TOKEN": SECRET}).parts
     caplog.set_level(logging.DEBUG)
     logging.getLogger("test").warning("%s %r", found, found.salt)
     try:
@@ -220,7 +248,7 @@ def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_what_should_not_stay_is_a_warning(environment: dict[str, str], named: list[str]) -> None:
     """The default salt and a short token work, and are warned about without quoting them: the token in private."""
-    settings = Settings.from_environment(environment)
+    _, settings = Found(environment).parts
     warnings = (*settings.warnings, *settings.private_warnings)
 
     assert [warning.split()[0] for warning in warnings] == named
@@ -236,7 +264,7 @@ NAMES = sorted({name for name, *_ in GOOD} | {"SALT", "REPORT_TOKEN"})
 def test_any_environment_is_understood_or_refused(environment: dict[str, str]) -> None:
     """Whatever is in the environment, there are settings or one SettingsError, which names only what is there."""
     try:
-        found = Settings.from_environment(environment)
+        found = Found(environment)
     except SettingsError as error:
         named = {name for name in NAMES if f"{name} must" in str(error)}
         assert named

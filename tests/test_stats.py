@@ -61,7 +61,6 @@ def test_stats_of_a_counter_with_a_past() -> None:
         },
         "months": {"2025-09": {"pageviews": 300, "newVisitors": 90, "filtered": {}}},
         "requests": {"2026-08": 100, "2026-09": 240},
-        "allowance": 50000,
         "budget": {"month": "2026-09", "used": 240, "allowance": 50000, "runsOut": None},
         "documentBytes": len(data),
         "entriesWaiting": 0,

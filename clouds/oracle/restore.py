@@ -25,7 +25,8 @@ import resource_principal
 from document import NotACounter, decode
 from documents import Conflict, StoreError, Unavailable
 from object_storage import ObjectStorage
-from settings import Settings
+from oracle_settings import OracleSettings
+from settings import Environment, Settings
 from tally import Limits, Tally
 
 SECONDS = 20.0
@@ -40,12 +41,12 @@ class Refused(Exception):
 class Counter:
     """The stored document, and its earlier versions, of the function with these settings."""
 
-    def __init__(self, settings: Settings, profile: str) -> None:
-        self.settings = settings
-        self._client = connect(settings, profile)
-        namespace = settings.namespace or object_storage.namespace(self._client, SECONDS)
-        self._bucket = (namespace, settings.bucket)
-        self._documents = ObjectStorage(self._client, namespace, settings.bucket, settings.object)
+    def __init__(self, oracle: OracleSettings, profile: str) -> None:
+        self.name = oracle.object
+        self._client = connect(oracle, profile)
+        namespace = oracle.namespace or object_storage.namespace(self._client, SECONDS)
+        self._bucket = (namespace, oracle.bucket)
+        self._documents = ObjectStorage(self._client, namespace, oracle.bucket, oracle.object)
 
     def read(self) -> tuple[bytes, str | None]:
         """Return the document and its version, both empty when there is none. Raises StoreError."""
@@ -76,7 +77,7 @@ class Counter:
 
     def before(self, moment: datetime) -> bytes:
         """Return the document as it was at that moment, from the bucket's versions. Raises Refused, StoreError."""
-        name, found = self.settings.object, list[Any]()
+        name, found = self.name, list[Any]()
         query = {"prefix": name, "fields": "name,timeModified"}
         try:
             while True:
@@ -98,10 +99,10 @@ class Counter:
             raise Refused(f"the bucket does not show its versions: {error.status} {error.code}") from error
 
 
-def connect(settings: Settings, profile: str) -> Any:
+def connect(oracle: OracleSettings, profile: str) -> Any:
     """Return a client that signs as the function, where its identity is in the settings, or as ~/.oci/config says."""
-    if settings.principal:
-        return object_storage.connect(resource_principal.signer(settings.principal), settings.object_storage_endpoint)
+    if oracle.principal:
+        return object_storage.connect(resource_principal.signer(oracle.principal), oracle.object_storage_endpoint)
     config = oci.config.from_file(profile_name=profile)
     key = (config.get("key_file"), config.get("pass_phrase"))
     if token := config.get("security_token_file"):  # of `oci session authenticate`
@@ -110,7 +111,7 @@ def connect(settings: Settings, profile: str) -> Any:
     else:
         oci.config.validate_config(config)
         signer = Signer(config["tenancy"], config["user"], config["fingerprint"], *key)
-    return object_storage.connect(signer, settings.object_storage_endpoint, config)
+    return object_storage.connect(signer, oracle.object_storage_endpoint, config)
 
 
 def document_in(data: bytes) -> bytes:
@@ -179,7 +180,7 @@ def put_in_place(counter: Counter, data: bytes, *, agreed: bool) -> None:
         raise Refused("nothing was changed")
     replaced = counter.replace(data, there)
     if replaced:
-        copy = Path(f"{counter.settings.object.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
+        copy = Path(f"{counter.name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
         copy.write_bytes(replaced)
         print(f"Done. What was there is in {copy}; to go back: import {copy}")
     else:
@@ -207,13 +208,16 @@ def arguments() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do one command. Raises Refused, StoreError, OSError, and what the SDK finds wrong with its configuration."""
-    environment: Mapping[str, str] | None = None
+    variables: Mapping[str, str] | None = None
     if options.local:
         try:
-            environment = json.loads((options.local / "function.json").read_text())
+            variables = json.loads((options.local / "function.json").read_text())
         except FileNotFoundError:
             raise Refused(f"no `make run` is running on {options.local}") from None
-    counter = Counter(Settings.from_environment(environment), options.profile)
+    environment = Environment(variables)
+    oracle, timezone = OracleSettings.read(environment), Settings.read(environment).timezone
+    environment.check()
+    counter = Counter(oracle, options.profile)
     if options.command == "export":
         data, version = counter.read()
         if version is None:
@@ -226,7 +230,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.command == "start-at":
         put_in_place(counter, starting_at(options.pageviews, options.visitors), agreed=options.yes)
     else:
-        today = datetime.now(counter.settings.timezone).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0)
         put_in_place(counter, counter.before(today), agreed=options.yes)
 
 
