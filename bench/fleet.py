@@ -16,7 +16,7 @@ from statistics import median
 
 from local.containers import Container
 from local.faults import Faults
-from local.gateway import deadline, ulid
+from local.fn_door import deadline, ulid
 from local.serving import ROOT, Serving
 
 FUNCTIONS = Path(__file__).parent / "functions"

@@ -12,14 +12,15 @@ import secrets
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 try:
     from local.containers import ContainerFailed
     from local.faults import KINDS, Faults
-    from local.notifications import TOPIC, Message
+    from local.laptop import EngineFailed, Hosting, clouds, laptop
+    from local.notifications import Message
     from local.principal import write_secret
     from local.serving import ROOT, Serving
 except ModuleNotFoundError as missing:
@@ -27,7 +28,7 @@ except ModuleNotFoundError as missing:
     raise SystemExit(2) from None
 
 WELCOME = """
-  Your visitor counter is running. Every visit goes through the real function.
+  Your visitor counter is running as on {cloud}. Every visit goes through the real function.
 
     Demo page     {url}/
     Counter       {url}{prefix}/counter?vid=me
@@ -35,11 +36,12 @@ WELCOME = """
     Owner's page  {url}/web/owner.html, with the token below
 
     The report    curl -H 'Authorization: Bearer {token}' {url}{prefix}/report
-    fn invoke     curl -X POST --data '{{"path":"/report"}}' {url}/invoke
+    Direct call   curl -X POST --data '{{"path":"/report"}}' {url}/invoke
 
-    Your data is in {data} and stays there. {faults}
+    Your data is in {data} and stays there. {more}
     Ctrl-C stops everything.
 """
+REGION = "us-phoenix-1"
 NO_FAULTS = (
     "To see how it copes with a storage\n    that fails, add for example: --fault put:lose-drop=0.2 --latency 20"
 )
@@ -67,11 +69,12 @@ def arguments() -> Parser:
     parser.add_argument("--port", type=int, default=8080, help="port of the gateway (default 8080, 0 for a free one)")
     parser.add_argument("--host", default="127.0.0.1", help="address of the gateway (default 127.0.0.1)")
     parser.add_argument("--containers", type=int, default=4, metavar="N", help="function processes at most (default 4)")
-    parser.add_argument("--data", type=Path, default=Path(".local"), help="folder for all data (default .local)")
+    parser.add_argument("--cloud", choices=["oracle", *clouds()], default="oracle", help="default oracle")
+    parser.add_argument("--data", type=Path, help="folder for all data (default .local, or .local/CLOUD)")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds per storage request")
     parser.add_argument("--fault", action="append", default=[], metavar="[REQUEST:]KIND=RATE", help="see below")
     parser.add_argument("--seed", type=int, help="make the faults repeatable")
-    parser.add_argument("--region", default="us-phoenix-1", help="region the function believes to be in")
+    parser.add_argument("--region", default=REGION, help="region the function believes to be in")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the function's configuration")
     parser.add_argument("--function", type=Path, default=ROOT / "func.py", help=argparse.SUPPRESS)
     return parser
@@ -80,7 +83,7 @@ def arguments() -> Parser:
 def configuration(folder: Path, given: Sequence[str]) -> dict[str, str]:
     """Return the function's configuration: what the folder keeps since the first start, then what was given."""
     kept = folder / "config.json"
-    config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16), "TOPIC_OCID": TOPIC}
+    config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16)}
     if kept.exists():
         known = json.loads(kept.read_text())
         if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
@@ -96,12 +99,12 @@ def configuration(folder: Path, given: Sequence[str]) -> dict[str, str]:
     return config
 
 
-async def serve(serving: Serving, data: Path) -> None:
+async def serve(here: Serving | Hosting, options: argparse.Namespace, token: str) -> None:
     """Run until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    starting = asyncio.create_task(serving.start())
+    starting = asyncio.create_task(here.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
@@ -109,20 +112,24 @@ async def serve(serving: Serving, data: Path) -> None:
         await asyncio.wait([starting])
         return
     await starting
-    rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in serving.cloud.faults.plan.items())
+    more = ""
+    if isinstance(here, Serving):
+        rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in here.cloud.faults.plan.items())
+        more = f"Storage fails on purpose: {rates}." if rates else NO_FAULTS
     welcome = WELCOME.format(
-        url=serving.url.replace("127.0.0.1", "localhost"),
-        prefix=serving.gateway.prefix,
-        token=serving.config["REPORT_TOKEN"],
-        data=data,
-        faults=f"Storage fails on purpose: {rates}." if rates else NO_FAULTS,
+        cloud=options.cloud.capitalize() if len(options.cloud) > 3 else options.cloud.upper(),
+        url=here.url.replace("127.0.0.1", "localhost"),
+        prefix=here.gateway.prefix,
+        token=token,
+        data=options.data,
+        more=more,
     )
-    # How to reach this storage as the function does, for `python -m clouds.oracle.restore --local`.
-    reach = data / "function.json"
-    write_secret(reach, json.dumps(serving.environment(), indent=2).encode())
+    # How to reach this storage as the function does, for `python -m clouds.restore --local`.
+    reach = options.data / "function.json"
+    write_secret(reach, json.dumps(here.environment(), indent=2).encode())
     print(welcome, flush=True)
     await stopping
-    await serving.stop()
+    await here.stop()
     reach.unlink(missing_ok=True)
 
 
@@ -135,9 +142,11 @@ def check(options: argparse.Namespace) -> None:
     """Leave with a word about it when what is needed or what was asked for is not to be had."""
     if os.name == "nt":
         fail("the FDK needs Unix sockets; run it on Linux, on macOS, or in WSL")
-    for package in ("fdk", "oci"):
+    for package in ("fdk", "oci") if options.cloud == "oracle" else ():
         if importlib.util.find_spec(package) is None:
             fail(f"{package} is not installed; run: make run")
+    if options.cloud != "oracle" and (options.fault or options.latency or options.region != REGION):
+        fail("--fault, --latency and --region are for --cloud oracle only")
     if not options.function.is_file():
         fail(f"{options.function} not found")
     if not 0 <= options.port <= 65535:
@@ -148,6 +157,41 @@ def check(options: argparse.Namespace) -> None:
         fail("--latency must not be negative")
 
 
+def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Faults) -> Serving:
+    """Return the counter on the stand-in of Oracle's services, not started yet."""
+    return Serving(
+        options.data,
+        containers=options.containers,
+        warm=1,
+        latency=options.latency / 1000,
+        config=config,
+        faults=faults,
+        region=options.region,
+        function=options.function,
+        host=options.host,
+        port=options.port,
+        say=say,
+        on_message=show_mail,
+    )
+
+
+def on_laptop(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting:
+    """Return the counter on another cloud's engine, not started yet."""
+    try:
+        kind = laptop(options.cloud)
+    except ModuleNotFoundError as missing:
+        fail(f"{missing.name} is not installed; run: make run CLOUD={options.cloud}")
+    if why := kind.missing():
+        fail(why)
+    here = kind(options.data, containers=options.containers, config=config, say=say, on_message=show_mail)
+    return Hosting(here, host=options.host, port=options.port)
+
+
+def say(line: str) -> None:
+    """Print what the function wrote."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = arguments().parse_args(given)
@@ -156,34 +200,24 @@ def main(given: Sequence[str] | None = None) -> None:
         faults = Faults.parse(options.fault, options.seed)
     except ValueError as error:
         fail(str(error))
-    data: Path = options.data
+    data: Path = options.data or Path(".local", *([] if options.cloud == "oracle" else [options.cloud]))
+    options.data = data
     try:
         data.mkdir(parents=True, exist_ok=True)
         config = configuration(data, options.set)
-        serving = Serving(
-            data,
-            containers=options.containers,
-            warm=1,
-            latency=options.latency / 1000,
-            config=config,
-            faults=faults,
-            region=options.region,
-            function=options.function,
-            host=options.host,
-            port=options.port,
-            say=lambda line: print(line, file=sys.stderr, flush=True),
-            on_message=show_mail,
-        )
+        here = on_oracle(options, config, faults) if options.cloud == "oracle" else on_laptop(options, config)
     except (OSError, sqlite3.OperationalError) as error:
         fail(f"cannot write to {data}: {getattr(error, 'strerror', None) or error}")
     except ValueError:
         fail(f"{data / 'config.json'} is damaged; remove it to start with a new salt and token")
     try:
-        asyncio.run(serve(serving, data))
+        asyncio.run(serve(here, options, config["REPORT_TOKEN"]))
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # before or after the time when Ctrl-C is waited for
     except ContainerFailed as error:
         fail(f"the function did not start: {error}")
+    except EngineFailed as error:
+        fail(str(error))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             fail(f"port {options.port} is in use; choose another one with --port")

@@ -1,62 +1,41 @@
 """
-The gateway: HTTP in, Fn call out, wrapped as Oracle API Gateway wraps it.
+The gateway of this machine: HTTP in, the function behind a cloud's door, and what a laptop needs beside it.
 """
 
 import json
 import os
-import time
-import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
+from multidict import CIMultiDict
 
-from local.containers import ContainerFailed, Pool
+from local.door import Door, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
-DEADLINE = 30
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-HTTP_HEADER = "fn-http-h-"
-# Between two hops only, and never passed on (RFC 9110, section 7.6.1).
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade", "expect")
-)  # fmt: skip
 # Ours to say: the body that goes out is the one we send.
-OWN = frozenset(("content-length", "connection", "transfer-encoding", "keep-alive", "content-type"))
-
-
-class FunctionFailed(Exception):
-    """A direct invocation did not end well. ``status`` is 502 or 504, ``body`` what the FDK had to say."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"the function failed with {status}")
-        self.status = status
-        self.body = body
+OWN = frozenset(("content-length", "connection", "transfer-encoding", "keep-alive"))
 
 
 class Gateway:
     """
-    Serves the function below ``prefix``, and beside it what a laptop needs: a demo page, ``web``, and the mailbox.
+    Serves the function below its door's prefix, and beside it the demo page, ``web``, and the mailbox.
 
-    ``POST /invoke`` is ``fn invoke``: the cloud's IAM would have let the caller in, so it is only for whoever can reach
-    this port without a browser; ``invocable=False`` takes it away.
+    ``POST /invoke`` is the owner's direct call, as ``fn invoke`` makes it: the cloud's IAM would have let the caller
+    in, so it is only for whoever can reach this port without a browser; ``invocable=False`` takes it away.
     """
 
     def __init__(
         self,
-        pool: Pool,
-        prefix: str = "/v1",
+        door: Door,
         *,
         mailbox: Mailbox | None = None,
         web_folder: Path | None = None,
         invocable: bool = True,
     ) -> None:
-        self.pool = pool
-        self.prefix = prefix
+        self.prefix = door.prefix
+        self._door = door
         self._mailbox = mailbox
         self._web = web_folder.resolve() if web_folder else None
         self._invocable = invocable
@@ -82,21 +61,8 @@ class Gateway:
             await self._runner.cleanup()
             self._runner = None
 
-    async def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as ``fn invoke`` does. Raises FunctionFailed when the function fails."""
-        headers = {"fn-call-id": ulid(), "fn-deadline": deadline(), "content-type": "text/plain"}
-        try:
-            status, _, answer = await self.pool.call(headers, body, DEADLINE)
-        except ContainerFailed as failed:
-            raise FunctionFailed(failed.status, str(failed).encode()) from failed
-        if status != 200:
-            raise FunctionFailed(status, answer)
-        return answer
-
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
-        if path == self.prefix or path.startswith(self.prefix + "/"):
-            return await self._function(request)
         if path == "/invoke" and self._invocable:
             return await self._invoke(request)
         if request.method in ("GET", "HEAD"):
@@ -106,20 +72,21 @@ class Gateway:
                 return web.Response(body=self._mailbox.as_json(), content_type="application/json")
             if file := self._file(path):
                 return web.FileResponse(file, headers={"cache-control": "no-cache"})
+        if path == self.prefix or path.startswith(self.prefix + "/"):
+            return await self._function(request)
         return problem(404, "Not Found")
 
     async def _function(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await read(request)
         if body is None:
             return problem(413, "Request Entity Too Large")
+        headers, remote = list(request.headers.items()), request.remote or "127.0.0.1"
         try:
-            status, headers, answer = await self.pool.call(wrap(request), body, DEADLINE)
-        except ContainerFailed as failed:
+            answer = await self._door.http(HttpCall(request.method, request.raw_path, headers, body, remote))
+        except FunctionFailed as failed:
             return problem(failed.status, HTTPStatus(failed.status).phrase)
-        if status in (502, 504):
-            # For the platform these mean that the function itself failed; what it said is lost.
-            return problem(502, "Bad Gateway")
-        return unwrap(headers, answer)
+        kept = CIMultiDict((name, value) for name, value in answer.headers if name.lower() not in OWN)
+        return web.Response(status=answer.status, body=answer.body or None, headers=kept)
 
     async def _invoke(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
@@ -130,7 +97,7 @@ class Gateway:
         if body is None:
             return problem(413, "Request Entity Too Large")
         try:
-            return web.Response(body=await self.invoke(body), content_type="application/json")
+            return web.Response(body=await self._door.invoke(body), content_type="application/json")
         except FunctionFailed as failed:
             return web.Response(status=failed.status, body=failed.body)
 
@@ -144,52 +111,6 @@ class Gateway:
         else:
             return None
         return file if file.is_relative_to(self._web) and file.is_file() else None
-
-
-def wrap(request: web.BaseRequest) -> dict[str, str]:
-    """
-    Return the headers of the Fn call for an HTTP request.
-
-    What the client sent appears under ``fn-http-h-`` only, so nobody can send a header that means something to Fn.
-    """
-    remote = request.remote or "127.0.0.1"
-    client: dict[str, str] = {}
-    for sent, value in request.headers.items():
-        name = sent.lower()
-        if name not in HOP_BY_HOP:
-            # The FDK keeps one value of a header, so repeated ones are joined here.
-            client[name] = f"{client[name]}, {value}" if name in client else value
-    # Oracle does not say whether it keeps what a client claims; nothing may rest on the first entry.
-    client["x-forwarded-for"] = f"{client['x-forwarded-for']}, {remote}" if "x-forwarded-for" in client else remote
-    client["x-real-ip"] = remote
-    client["forwarded"] = f"for={remote}"
-    call = {HTTP_HEADER + name: sendable(value) for name, value in client.items()}
-    call |= {
-        "fn-intent": "httprequest",
-        "fn-invoke-type": "sync",
-        "fn-http-method": request.method,
-        "fn-http-request-url": sendable(request.raw_path),
-        "fn-call-id": ulid(),
-        "fn-deadline": deadline(),
-        "content-type": sendable(client.get("content-type", "application/octet-stream")),
-        "oci-subject-id": "ocid1.apigateway.oc1.phx.local",
-        "oci-subject-type": "resource",
-        "opc-request-id": f"/{uuid.uuid4().hex.upper()}/{uuid.uuid4().hex.upper()}",
-    }
-    # Sorted, as Fn's own client (Go) sends them: the FDK merges what is named alike, and what comes first wins.
-    return dict(sorted(call.items()))
-
-
-def unwrap(headers: Mapping[str, str], body: bytes) -> web.Response:
-    """Return the HTTP answer that a function's Fn answer stands for."""
-    client = {
-        name[len(HTTP_HEADER) :]: value
-        for name, value in headers.items()
-        if name.lower().startswith(HTTP_HEADER) and name[len(HTTP_HEADER) :].lower() not in OWN
-    }
-    if "content-type" in headers:
-        client["content-type"] = headers["content-type"]
-    return web.Response(status=int(headers.get("fn-http-status", "200")), body=body or None, headers=client)
 
 
 async def read(request: web.BaseRequest) -> bytes | None:
@@ -213,23 +134,3 @@ def problem(status: int, message: str) -> web.Response:
     """Return an answer of the gateway's own."""
     body = json.dumps({"code": status, "message": message}, separators=(",", ":")).encode()
     return web.Response(status=status, body=body, content_type="application/json")
-
-
-def sendable(value: str) -> str:
-    """Return the text with bytes that are not UTF-8 read as Latin-1, which is what the FDK would make of them."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
-
-
-def deadline() -> str:
-    """Return the time by which a call that starts now must have ended."""
-    return (datetime.now(UTC) + timedelta(seconds=DEADLINE)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def ulid() -> str:
-    """Return a new ULID: 48 bits of time, 80 bits of chance."""
-    number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

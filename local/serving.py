@@ -2,8 +2,6 @@
 Everything together: the stand-in, the containers and the gateway, in one call.
 """
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +12,9 @@ from urllib.parse import urlsplit
 from local.cloud import Cloud, Network
 from local.containers import Pool
 from local.faults import Faults
+from local.fn_door import FnDoor
 from local.gateway import Gateway
+from local.loop_thread import LoopThread
 from local.notifications import TOPIC, Mailbox, Message
 from local.objects import Objects
 from local.principal import Principal
@@ -75,12 +75,13 @@ class Serving:
         self.network: Network | None = None
         self.pool = Pool(function, self.environment, containers, say)
         invocable = host in ("127.0.0.1", "::1", "localhost")
-        self.gateway = Gateway(self.pool, prefix, mailbox=self.mailbox, web_folder=web_folder, invocable=invocable)
+        self.door = FnDoor(self.pool, prefix)
+        self.gateway = Gateway(self.door, mailbox=self.mailbox, web_folder=web_folder, invocable=invocable)
         self._tls = tls
         self._address = (host, port)
         self._with_gateway = gateway and containers > 0
         self._warm = warm
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: LoopThread | None = None
         self._exit = ExitStack()
 
     @property
@@ -132,7 +133,7 @@ class Serving:
 
     def invoke(self, body: bytes = b"") -> bytes:
         """Call the function directly, as ``fn invoke`` does. For ``with``; raises FunctionFailed."""
-        return self.run(self.gateway.invoke(body))
+        return self.run(self.door.invoke(body))
 
     def warm(self, count: int) -> None:
         """Start containers so that ``count`` run. For ``with``."""
@@ -146,21 +147,14 @@ class Serving:
         """Run a coroutine on the loop of ``with`` and return its result."""
         if self._loop is None:
             raise RuntimeError("only within `with`")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._loop.run(work)
 
     def __enter__(self) -> Self:
-        loop = self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=run_until_stopped, args=[loop], name="local", daemon=True)
-        self._exit = ExitStack()
-        self._exit.callback(thread.join)
-        self._exit.callback(loop.call_soon_threadsafe, loop.stop)
-        thread.start()
-        try:
+        with ExitStack() as opening:
+            self._loop = opening.enter_context(LoopThread())
             self.run(self.start())
-        except BaseException:
-            self._exit.close()
-            raise
-        self._exit.callback(lambda: self.run(self.stop()))
+            opening.callback(lambda: self.run(self.stop()))
+            self._exit = opening.pop_all()
         return self
 
     def __exit__(
@@ -168,11 +162,3 @@ class Serving:
     ) -> None:
         self._exit.close()
         self._loop = None
-
-
-def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a loop in this thread until it is stopped, and close it."""
-    loop.run_forever()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from damaged import KINDS
 
+from local.door import FunctionFailed
 from local.faults import Faults
-from local.gateway import FunctionFailed, deadline, ulid
+from local.fn_door import deadline, ulid
 from local.serving import BUCKET, Serving
 
 TOKEN = "the-token-of-these-tests"

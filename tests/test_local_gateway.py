@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.gateway import FunctionFailed, ulid
+from local.door import FunctionFailed
+from local.fn_door import ulid
 from local.serving import Serving
 
 # What the gateway hands to a function, told by a function.

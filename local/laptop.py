@@ -1,0 +1,123 @@
+"""
+Another cloud on this machine: what its folder offers, and the gateway in front of it.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from documents import Documents
+from local.door import Door
+from local.gateway import Gateway
+from local.loop_thread import LoopThread
+from local.notifications import Mailbox, Message
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class EngineFailed(Exception):
+    """A cloud's database engine does not run; the text says why."""
+
+
+class Laptop(Protocol):
+    """
+    A cloud's database engine, its function and whatever mails the report, as ``clouds/NAME/laptop.py`` brings them.
+
+    ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes.
+    """
+
+    door: Door
+    mailbox: Mailbox
+    config: Mapping[str, str]
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        containers: int = 4,
+        config: Mapping[str, str] | None = None,
+        say: Callable[[str], None] | None = None,
+        on_message: Callable[[Message], None] | None = None,
+    ) -> None: ...
+
+    @staticmethod
+    def missing() -> str | None:
+        """Why this cannot run on this machine and what to do about it, in one line; None if it can."""
+
+    async def start(self) -> None:
+        """Start the engine and whatever else there is; functions start with the first calls. Raises EngineFailed."""
+
+    async def stop(self) -> None:
+        """Stop everything that was started; no process is left."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a function here."""
+
+    def documents(self, name: str) -> Documents:
+        """Open a new connection to the engine: one and the same place for each name, empty at first."""
+
+
+def clouds() -> list[str]:
+    """Return the names of the clouds that can be had on this machine beside Oracle."""
+    return sorted(path.parent.name for path in ROOT.glob("clouds/*/laptop.py"))
+
+
+def laptop(cloud: str) -> type[Laptop]:
+    """Return what runs a cloud here. Raises ModuleNotFoundError when a package of its is not installed."""
+    kind: type[Laptop] = importlib.import_module(f"clouds.{cloud}.laptop").Laptop
+    return kind
+
+
+class Hosting:
+    """A laptop with the gateway in front: either ``await start()`` and ``await stop()``, or ``with``."""
+
+    def __init__(self, here: Laptop, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.here = here
+        invocable = host in ("127.0.0.1", "::1", "localhost")
+        self.gateway = Gateway(here.door, mailbox=here.mailbox, web_folder=ROOT / "web", invocable=invocable)
+        self._address = (host, port)
+        self._exit = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address, without a path."""
+        return self.gateway.url
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a function here."""
+        return self.here.environment()
+
+    async def start(self) -> None:
+        """Start everything. Raises OSError when the port is taken, EngineFailed."""
+        try:
+            await self.here.start()
+            await self.gateway.start(*self._address)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything that was started; no process is left."""
+        await self.gateway.stop()
+        await self.here.stop()
+
+    def invoke(self, body: bytes = b"") -> bytes:
+        """Call the function directly, as its owner may. For ``with``; raises FunctionFailed."""
+        return self._loop.run(self.here.door.invoke(body))
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            loop = opening.enter_context(LoopThread())
+            loop.run(self.start())
+            opening.callback(lambda: loop.run(self.stop()))
+            self._loop = loop
+            self._exit = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
