@@ -31,6 +31,7 @@ _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 # The FDK sets the root logger to DEBUG, and the SDK then logs several lines for each request.
 logging.getLogger().setLevel(logging.WARNING)
+logging.getLogger("fdk").setLevel(logging.WARNING)  # its debugging would log every header of every call
 log = logging.getLogger("visitor-counter")
 log.setLevel(logging.INFO)
 
