@@ -2,22 +2,32 @@
 
 VENV   := .venv
 PYTHON ?=
+CLOUD  ?= oracle
 ARGS   ?=
+
+clouds := oracle $(notdir $(patsubst %/engine,%,$(wildcard clouds/*/engine)))
+$(if $(filter $(CLOUD),$(clouds)),,$(error CLOUD is one of: $(clouds)))
 
 python := $(VENV)/bin/python
 pip    := $(python) -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help run test lint bench package clean
+# For `make contract`: the owner's token, which goes by the environment so that no list of processes shows it; ALONE=yes
+# where nobody else visits the counter; REPORT=yes if the owner may get a mail; ORIGIN=https://page if TOKEN is not known.
+export TOKEN
+contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--send-report) \
+	$(if $(ORIGIN),--origin "$(ORIGIN)")
+
+.PHONY: help run test lint contract bench soak package release lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 	@echo "Options are handed on with ARGS: make run ARGS=--help"
 
-run: $(VENV)/installed-run ## the counter on this laptop, no account needed
-	@$(python) -m local $(ARGS)
+run: $(VENV)/installed-$(CLOUD) ## the counter on this laptop, no account needed; CLOUD=aws and CLOUD=azure too
+	@$(python) -m local --cloud $(CLOUD) $(ARGS)
 
 test: lint ## everything that must hold: lint, types, tests
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-test ## ruff and mypy
 	@$(python) -m ruff check .
@@ -25,27 +35,54 @@ lint: $(VENV)/installed-test ## ruff and mypy
 	@$(python) -m mypy .
 	@$(python) -m mypy .github/report.py # by itself: the root has a report.py too
 	@$(python) -m mypy .github/ship.py
+	@$(python) -m mypy .github/release.py
+
+contract: $(python) ## whether a counter that runs somewhere keeps its word: URL=https://host/v1 TOKEN=...
+	@$(python) -c 'import pytest' 2>/dev/null || $(pip) -r tests/contract/requirements.lock
+	@$(python) -m pytest tests/contract --url "$(URL)" --junitxml build/contract.xml $(contract) $(ARGS)
 
 bench: $(VENV)/installed-test ## the measurements behind the README's numbers
 	@$(python) -m bench $(ARGS)
 
-package: $(VENV)/installed-run ## the function as Oracle runs it, in build/function and build/function.zip
+soak: $(VENV)/installed-test ## everything goes wrong at once, then every visit is accounted for: ARGS="--minutes 30 --seed 5"
+	@$(python) -m bench.soak $(ARGS)
+
+package: $(VENV)/installed-oracle ## the function as Oracle runs it, in build/function and build/function.zip
 	@$(python) -m clouds.oracle.package build/function --zip build/function.zip $(ARGS)
+
+release: $(python) ## a release, prepared on this machine: VERSION=1.2.0
+	@$(python) .github/release.py prepare "$(VERSION)"
+
+# The packages that the tests share with what is shipped have the versions that are shipped.
+lock: ## the lock files anew, after a change of what is required; needs uv. ARGS=--upgrade: and newer versions of the rest
+	@for lock in clouds/*/requirements.lock .github/requirements.lock tests/contract/requirements.lock; do \
+	    sed -n 's/^# *\(uv pip compile .*\)/\1 --quiet $(ARGS)/p' "$$lock" | sh -e >/dev/null || exit; \
+	done
+	@uv pip compile --quiet tests/requirements.txt $(cloudy) $(addprefix -c ,$(wildcard clouds/*/requirements.lock)) \
+	    --universal --python-version 3.11 --generate-hashes --no-annotate -o tests/requirements.lock $(ARGS) >/dev/null
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Running the counter needs what the function needs, and no more.
-$(VENV)/installed-run: requirements.txt $(python)
+# Running the counter needs what the function needs, and what stands in for its cloud.
+$(VENV)/installed-oracle: requirements.txt $(python)
 	@echo "Installing what the function needs into $(VENV), once ..."
 	@$(pip) -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-test: requirements.txt tests/requirements.txt $(python)
+$(VENV)/installed-%: clouds/%/engine/requirements.txt clouds/%/requirements.txt $(python)
+	@echo "Installing what the function needs on $* into $(VENV), once ..."
+	@$(pip) -r $<
+	@touch $@
+
+# A cloud that was taken away takes its requirements along.
+cloudy := $(wildcard clouds/*/requirements.txt clouds/*/engine/requirements.txt clouds/*/tests/requirements.txt)
+
+$(VENV)/installed-test: tests/requirements.lock $(python)
 	@echo "Installing what the tests need into $(VENV), once ..."
-	@$(pip) -r tests/requirements.txt
-	@touch $(VENV)/installed-run $@
+	@$(pip) -r tests/requirements.lock
+	@touch $(VENV)/installed-oracle $@
 
 # A name on PATH may be a version manager's shim that fails, so every candidate is run and asked. Oracle's kit for
 # functions (fdk 0.1.128) is at home on Python 3.11 to 3.13; 3.14 may work, 3.15 has lost what it loads functions with.
@@ -55,7 +92,7 @@ newer := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < (3, 14))
 bare  := import sys; sys.exit(sys.version_info[:2] < (3, 11))
 
 # Without its Python (upgraded away, or the folder moved) nothing that was installed counts.
-broken := $(shell test -x $(python) || rm -f $(VENV)/installed-run $(VENV)/installed-test)
+broken := $(shell test -x $(python) || rm -f $(VENV)/installed-*)
 
 candidates = $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3.13 python3 python python3.14)
 

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -44,8 +43,8 @@ _RETRY_LATER = retry_after(30)
 
 
 class Api:
-    """The counter's answers. `publisher` is asked for when a report is to go out; where the owner has named no place for
-    it, it raises NotPublished. `now` gives unix seconds."""
+    """The counter's answers. `publisher` is asked for when a report is to go out, and raises NotPublished where
+    the owner has named no place. `now` gives unix seconds."""
 
     def __init__(
         self,
@@ -128,7 +127,7 @@ class Api:
         try:
             count = self._store.read(request.deadline).pageviews
         except StoreError as problem:
-            return 503, {**_unhealthy(problem, self._now()), **warnings}, _RETRY_LATER
+            return unhealthy(problem, self._now(), **warnings)
         state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
         return 200, {**state, "timestamp": _iso(self._now()), **warnings}, {}
 
@@ -169,24 +168,10 @@ class Api:
         return datetime.fromtimestamp(self._now(), self._settings.timezone)
 
 
-def unready(request: Request, problem: SettingsError | StoreError, now: float) -> Response:
-    """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
-    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it."""
-    with suppress(BadRequest):
-        request = request.resolved()
-    if request.route == "health":
-        return respond(request, Settings(), (503, _unhealthy(problem, now), _RETRY_LATER))
-    return respond(request, Settings(), failed(problem))
-
-
-def internal_error(request: Request) -> Response:
-    """The answer when a door caught what should never happen. What happened is for the log alone."""
-    return respond(request, Settings(), error(500, "internal_error", "Something went wrong; the log says more."))
-
-
-def _unhealthy(problem: SettingsError | StoreError, now: float) -> dict[str, Any]:
+def unhealthy(problem: SettingsError | StoreError, now: float, **more: Any) -> Answer:
+    """What /health says of `problem`, at `now` in unix seconds."""
     state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
-    return {**state, "timestamp": _iso(now)}
+    return 503, {**state, "timestamp": _iso(now), **more}, _RETRY_LATER
 
 
 def _iso(moment: float) -> str:

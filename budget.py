@@ -12,8 +12,8 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Budget:
-    """A month's storage requests set against the free ones. `month` is YYYY-MM in UTC; `allowance` is None where none are
-    free; `runs_out` is the day they are used up at the pace so far, None if they last the month or are used up."""
+    """A month's storage requests set against the free ones. `month` is YYYY-MM in UTC; `allowance` is None where none
+    are free; `runs_out` is the day they are used up at the pace so far, None if they last the month or are used up."""
 
     month: str
     used: int

@@ -15,7 +15,9 @@ from typing import Any
 
 from privacy import Seen, Sketch
 
-_LARGEST = 2**53 - 1  # beyond it a browser cannot show the number exactly
+LARGEST = 2**53 - 1
+"""The largest number that a document holds: beyond it a browser cannot show the number exactly."""
+
 _HASHES = re.compile('(?:"[0-9a-f]{64}", ?){100}')  # a million visitors are read a hundred at a time
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -172,13 +174,13 @@ def _total(fields: Mapping[str, Any], key: str) -> int:
         raise NotACounter(f"{key} is negative")
     if value != int(value):
         raise NotACounter(f"{key} is fractional")
-    if value > _LARGEST:
+    if value > LARGEST:
         raise NotACounter(f"{key} is too large")
     return int(value)
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _are_ids(value: object) -> bool:

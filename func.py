@@ -14,13 +14,13 @@ from functools import cache
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
 
-from api import Api, internal_error, unready
+import door
+from api import Api
 from counter_store import CounterStore
-from documents import StoreError
 from oracle_settings import FREE_REQUESTS, OracleSettings
 from report import NotPublished, Publisher
-from request import Request, Response
-from settings import Environment, Settings, SettingsError
+from request import Request
+from settings import Environment, Settings
 from tally import Limits
 
 MARGIN_SECONDS = 2.0
@@ -32,22 +32,13 @@ _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 # The FDK sets the root logger to DEBUG, and the SDK then logs several lines for each request.
 logging.getLogger().setLevel(logging.WARNING)
 logging.getLogger("fdk").setLevel(logging.WARNING)  # its debugging would log every header of every call
-log = logging.getLogger("visitor-counter")
-log.setLevel(logging.INFO)
 
 
 def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
     """Answers one call. Never raises: the FDK would send the exception's text to the visitor."""
-    request = _request(ctx, data)
-    try:
-        response = _api().answer(request)
-    except (SettingsError, StoreError) as problem:
-        log.error("the counter cannot start: %s", problem)
-        response = unready(request, problem, time.time())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the visitor gets an answer and the log the place
-        log.error("unexpected %s at %s, request %s", type(error).__name__, _place(error), request.id)
-        response = internal_error(request)
-    return _fn_response(ctx, response)
+    response = door.answer(_api, _request(ctx, data))
+    headers: Mapping[str, str] = dict(response.headers)
+    return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
 
 
 @cache
@@ -60,8 +51,7 @@ def _api() -> Api:
     oracle = OracleSettings.read(environment)
     settings = Settings.read(environment, free_requests=FREE_REQUESTS)
     environment.check()
-    for warning in (*settings.warnings, *settings.private_warnings):
-        log.warning("%s", warning)
+    door.tell(settings)
     signer = resource_principal.signer(oracle.principal)
     client = object_storage.connect(signer, oracle.object_storage_endpoint)
     store = CounterStore(
@@ -107,15 +97,3 @@ def _deadline(text: str) -> float:
     except (TypeError, ValueError):
         left = DEFAULT_SECONDS
     return time.monotonic() + max(left - MARGIN_SECONDS, 0.5)
-
-
-def _fn_response(ctx: InvokeContext, response: Response) -> FnResponse:
-    headers: Mapping[str, str] = dict(response.headers)
-    return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"

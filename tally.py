@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from document import decode, is_day
+from document import LARGEST, decode, is_day
 from privacy import Seen
 
 RECENT = 256
@@ -178,7 +178,7 @@ class Tally:
 
     def with_requests(self, month: str, more: int) -> Tally:
         """The tally with `more` storage requests counted in `month` (YYYY-MM)."""
-        requests = {**self.requests, month: self.requests.get(month, 0) + more}
+        requests = {**self.requests, month: _plus(self.requests.get(month, 0), more)}
         for oldest in sorted(requests)[:-REQUEST_MONTHS]:
             del requests[oldest]
         return Tally({**self.fields, "requests": requests}, self.seen)
@@ -198,11 +198,11 @@ class _Draft:
         if visit.reason is None:
             # A counter before ours reads `count`: where that was the total, it stays the total.
             if fields.get("count") == fields["pageviews"]:
-                fields["count"] = fields["pageviews"] + 1
-            fields["pageviews"] += 1
+                fields["count"] = _plus(fields["pageviews"], 1)
+            fields["pageviews"] = _plus(fields["pageviews"], 1)
             if visit.visitor is not None:
                 self._seen, more = self._seen.add(visit.visitor, self._limits.seen)
-                fields["uniqueVisitors"] += more
+                fields["uniqueVisitors"] = _plus(fields["uniqueVisitors"], more)
         is_new = visit.day not in self._days
         self._days[visit.day] = _with_visit(self._days.get(visit.day, {}), visit.reason, more)
         if is_new:
@@ -229,13 +229,18 @@ def _with_visit(day: Mapping[str, Any], reason: str | None, more: int) -> dict[s
 
 
 def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    total = {**one, **{key: one.get(key, 0) + other.get(key, 0) for key in ("pageviews", "newVisitors")}}
+    total = {**one, **{key: _plus(one.get(key, 0), other.get(key, 0)) for key in ("pageviews", "newVisitors")}}
     if "filtered" in other:
         filtered = dict(one.get("filtered", {}))
         for reason, times in other["filtered"].items():
-            filtered[reason] = filtered.get(reason, 0) + times
+            filtered[reason] = _plus(filtered.get(reason, 0), times)
         total["filtered"] = filtered
     return total
+
+
+def _plus(one: int, more: int) -> int:
+    # A number beyond would be refused when it is read again, and the counter stand still for good.
+    return min(one + more, LARGEST)
 
 
 def _days_before(day: str, days: int) -> str:

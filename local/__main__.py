@@ -22,6 +22,7 @@ try:
     from local.laptop import EngineFailed, Hosting, clouds, laptop
     from local.notifications import Message
     from local.principal import write_secret
+    from local.restart import among
     from local.serving import ROOT, Serving
 except ModuleNotFoundError as missing:
     print(f"python -m local: {missing.name} is not installed; run: make run", file=sys.stderr)
@@ -177,6 +178,7 @@ def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Fa
 
 def on_laptop(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting:
     """Return the counter on another cloud's engine, not started yet."""
+    among(options.cloud, f"{options.cloud}_laptop", "local")
     try:
         kind = laptop(options.cloud)
     except ModuleNotFoundError as missing:

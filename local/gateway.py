@@ -14,6 +14,8 @@ from local.door import Door, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
+# What the demo page puts before the routes, whatever the cloud's gateway would.
+DEMO = "/v1"
 # Ours to say: the body that goes out is the one we send.
 OWN = frozenset(("content-length", "connection", "transfer-encoding", "keep-alive"))
 
@@ -73,16 +75,18 @@ class Gateway:
             if file := self._file(path):
                 return web.FileResponse(file, headers={"cache-control": "no-cache"})
         if path == self.prefix or path.startswith(self.prefix + "/"):
-            return await self._function(request)
+            return await self._function(request, request.raw_path)
+        if path.startswith(DEMO + "/"):
+            return await self._function(request, self.prefix + request.raw_path.removeprefix(DEMO))
         return problem(404, "Not Found")
 
-    async def _function(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _function(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         body = await read(request)
         if body is None:
             return problem(413, "Request Entity Too Large")
         headers, remote = list(request.headers.items()), request.remote or "127.0.0.1"
         try:
-            answer = await self._door.http(HttpCall(request.method, request.raw_path, headers, body, remote))
+            answer = await self._door.http(HttpCall(request.method, target, headers, body, remote))
         except FunctionFailed as failed:
             return problem(failed.status, HTTPStatus(failed.status).phrase)
         kept = CIMultiDict((name, value) for name, value in answer.headers if name.lower() not in OWN)

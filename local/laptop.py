@@ -3,11 +3,11 @@ Another cloud on this machine: what its folder offers, and the gateway in front 
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from documents import Documents
 from local.door import Door
@@ -17,6 +17,8 @@ from local.notifications import Mailbox, Message
 
 ROOT = Path(__file__).resolve().parent.parent
 
+T = TypeVar("T")
+
 
 class EngineFailed(Exception):
     """A cloud's database engine does not run; the text says why."""
@@ -24,12 +26,14 @@ class EngineFailed(Exception):
 
 class Laptop(Protocol):
     """
-    A cloud's database engine, its function and whatever mails the report, as ``clouds/NAME/laptop.py`` brings them.
+    A cloud's database engine, its function and what mails the report, as ``clouds/NAME/NAME_laptop.py`` brings them.
 
     ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes.
+    ``door`` is the usual one of the ``doors``, which are all the ways that gateways have of calling the function.
     """
 
     door: Door
+    doors: Mapping[str, Door]
     mailbox: Mailbox
     config: Mapping[str, str]
 
@@ -62,12 +66,12 @@ class Laptop(Protocol):
 
 def clouds() -> list[str]:
     """Return the names of the clouds that can be had on this machine beside Oracle."""
-    return sorted(path.parent.name for path in ROOT.glob("clouds/*/laptop.py"))
+    return sorted(path.parent.name for path in ROOT.glob("clouds/*/*_laptop.py"))
 
 
 def laptop(cloud: str) -> type[Laptop]:
     """Return what runs a cloud here. Raises ModuleNotFoundError when a package of its is not installed."""
-    kind: type[Laptop] = importlib.import_module(f"clouds.{cloud}.laptop").Laptop
+    kind: type[Laptop] = importlib.import_module(f"{cloud}_laptop").Laptop
     return kind
 
 
@@ -106,7 +110,11 @@ class Hosting:
 
     def invoke(self, body: bytes = b"") -> bytes:
         """Call the function directly, as its owner may. For ``with``; raises FunctionFailed."""
-        return self._loop.run(self.here.door.invoke(body))
+        return self.run(self.here.door.invoke(body))
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run a coroutine on the loop of ``with`` and return its result."""
+        return self._loop.run(work)
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:

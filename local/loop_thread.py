@@ -4,9 +4,10 @@ An event loop in a thread of its own, for whoever is not asynchronous.
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -37,3 +38,29 @@ class LoopThread:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+class Part(Protocol):
+    """What starts and stops."""
+
+    async def start(self) -> None:
+        """Start."""
+
+    async def stop(self) -> None:
+        """Stop."""
+
+
+def stop(loop: LoopThread, part: Part) -> None:
+    """Stop a part and wait for it."""
+    loop.run(part.stop())
+
+
+@contextmanager
+def running(*parts: Part) -> Iterator[LoopThread]:
+    """Start the parts one after the other, and give the loop that they run on. Whatever happens, all are stopped."""
+    with ExitStack() as stack:
+        loop = stack.enter_context(LoopThread())
+        for part in parts:
+            stack.callback(stop, loop, part)
+            loop.run(part.start())
+        yield loop

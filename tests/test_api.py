@@ -11,8 +11,8 @@ from counting import NOW, Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import internal_error, unready
 from documents import DamagedDocument, Misconfigured, StoreError, Unavailable
+from door import internal_error, unready
 from report import NotPublished
 from request import LONGEST_BODY, Request
 from settings import SettingsError

@@ -42,9 +42,9 @@ def flooded(visitors: int) -> bytes:
 
 def seconds(work: Callable[[], object]) -> float:
     """Return the CPU time of one run."""
-    start = time.process_time()
+    start = time.thread_time()
     work()
-    return time.process_time() - start
+    return time.thread_time() - start
 
 
 def test_a_flood_costs_a_request_a_visit() -> None:

@@ -3,7 +3,9 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ ARROWS: dict[str, set[str]] = {
     # Doors: they may import everything below them.
     "func": OURS - {"func"},
     # What is answered.
+    "door": {"answer", "api", "documents", "request", "settings"},
     "api": {
         "settings", "report", "request", "counter_store", "documents", "tally", "privacy", "crawlers",
         "answer", "badge", "stats",
@@ -40,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
     # The ground: the standard library only.
     "privacy": set(),
     "documents": set(),
+    "packing": set(),
     "request": set(),
     "attempts": {"documents"},
     "crawlers": set(),
@@ -49,26 +53,29 @@ ARROWS: dict[str, set[str]] = {
 
 SDKS: dict[str, set[str]] = {
     "fdk": {"func.py"},
-    "oci": {"object_storage.py", "notifications.py", "resource_principal.py", "clouds/oracle/restore.py"},
+    "oci": {"object_storage.py", "notifications.py", "resource_principal.py", "clouds/oracle/"},
     "cryptography": {"resource_principal.py"},
-    "urllib3": {"object_storage.py"},
+    "urllib3": {"object_storage.py", "clouds/azure/"},
+    "boto3": set(),
+    "botocore": {"clouds/aws/"},
+    "awslambdaric": {"clouds/aws/"},
+    "azure": {"clouds/azure/"},
+    "requests": set(),
+    "aiohttp": {"clouds/aws/", "clouds/azure/"},
 }
-"""Where packages of a vendor, or that come with one, may be imported, by file."""
+"""Where packages of a vendor, or that come with one, may be imported: files, and folders of clouds."""
 
-CLOUDS: dict[str, tuple[str, ...]] = {
-    "boto3": ("clouds/aws/",),
-    "botocore": ("clouds/aws/",),
-    "azure": ("clouds/azure/",),
-    "requests": (),
-}
-
+MADE = {"node_modules", "__pycache__"}
 SOURCES = sorted(
     path
     for folder in (ROOT, *(ROOT / name for name in FOLDERS))
     for path in (folder.glob("*.py") if folder == ROOT else folder.rglob("*.py"))
+    if not MADE & set(path.parts) and "tests" not in path.relative_to(ROOT).parts
 )
 IN_ROOT = [path for path in SOURCES if path.parent == ROOT]
-SHIPPED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in ("local", "bench")]
+IN_CLOUDS = [path for path in SOURCES if path.is_relative_to(ROOT / "clouds")]
+TESTS = sorted(path for folder in (ROOT / "tests", *ROOT.glob("clouds/*/tests")) for path in folder.rglob("*.py"))
+CLOUDS = sorted(path.parent for path in ROOT.glob("clouds/*/bundle.toml"))
 NAMELESS = {"util", "utils", "helper", "helpers", "manager", "service", "common", "misc"}
 
 
@@ -89,6 +96,18 @@ def imports(path: Path) -> Iterator[str]:
 def packages(path: Path) -> set[str]:
     """Return the first names of all that a file imports."""
     return {name.partition(".")[0] for name in imports(path)}
+
+
+def shipped(cloud: Path) -> list[Path]:
+    """Return a cloud's own modules that its function is made of: its door, and what that imports in its folder."""
+    found: list[Path] = []
+    waiting = [cloud / f"{tomllib.loads((cloud / 'bundle.toml').read_text(encoding='utf-8'))['entry']}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path.exists() and path not in found:
+            found.append(path)
+            waiting += [cloud / f"{name}.py" for name in packages(path)]
+    return sorted(found)
 
 
 def uses(path: Path, module: str, names: tuple[str, ...]) -> list[int]:
@@ -134,13 +153,38 @@ def test_nobody_imports_a_door(path: Path) -> None:
     assert not {"func", "lambda_function", "function_app", "clouds"} & packages(path)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@pytest.mark.parametrize("path", [*IN_ROOT, *IN_CLOUDS], ids=named)
 def test_a_vendor_has_its_place(path: Path) -> None:
     """A vendor's package is imported in its door and its adapters, and nowhere else."""
-    elsewhere = named(path).startswith(("local/", "bench/"))
-    for package in packages(path):
-        assert elsewhere or package not in SDKS or named(path) in SDKS[package]
-        assert elsewhere or package not in CLOUDS or named(path).startswith(CLOUDS[package])
+    for package in packages(path) & set(SDKS):
+        assert named(path).startswith(tuple(SDKS[package]))
+
+
+FUNCTIONS = [path for cloud in CLOUDS for path in shipped(cloud)]
+ORACLES = {"func", "object_storage", "notifications", "resource_principal", "oracle_settings"}
+
+
+def test_the_functions_of_the_clouds_are_found() -> None:
+    """Each cloud's door and adapters are seen by the rules below."""
+    assert all(len(shipped(cloud)) >= 3 for cloud in CLOUDS)
+
+
+@pytest.mark.parametrize("path", FUNCTIONS, ids=named)
+def test_a_cloud_s_function_stands_on_the_root_alone(path: Path) -> None:
+    """A cloud's function imports the core, its own folder and its vendor, and nothing that is for laptops."""
+    siblings = {found.stem for found in FUNCTIONS if found.parent == path.parent}
+    vendors = {package for package, places in SDKS.items() if f"{named(path.parent)}/" in places} - {"aiohttp"}
+
+    assert packages(path) <= (OURS - ORACLES) | siblings | vendors | set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("path", IN_CLOUDS, ids=named)
+def test_no_cloud_knows_another(path: Path) -> None:
+    """A cloud is one folder: no file of it imports one of another, so that each can be taken away."""
+    others = {found.stem for cloud in CLOUDS if not path.is_relative_to(cloud) for found in cloud.glob("*.py")}
+    mine = {found.stem for found in path.parent.glob("*.py")}
+
+    assert not packages(path) & (others - mine)
 
 
 @pytest.mark.parametrize("path", [path for path in IN_ROOT if path.name not in set().union(*SDKS.values())], ids=named)
@@ -149,9 +193,7 @@ def test_the_core_needs_nothing_but_python(path: Path) -> None:
     assert packages(path) - OURS <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if not named(path).startswith(("local/", "bench/"))], ids=named
-)
+@pytest.mark.parametrize("path", [*IN_ROOT, *FUNCTIONS, *ROOT.glob("clouds/*.py")], ids=named)
 def test_one_file_reads_the_environment(path: Path) -> None:
     """Settings come from settings.py; nothing else looks at os.environ."""
     assert path.name == "settings.py" or not uses(path, "os", ("environ", "environb", "getenv", "getenvb", "putenv"))
@@ -174,8 +216,16 @@ def test_a_file_has_one_noun_and_an_end(path: Path) -> None:
 
 def test_no_folder_hides_a_package() -> None:
     """A folder in the root named like an SDK would be imported in its place; so would a module named like Python's."""
-    assert not {*SDKS, *CLOUDS, "aiohttp"} & {path.name for path in ROOT.iterdir() if path.is_dir()}
-    assert not OURS & (set(sys.stdlib_module_names) | {*SDKS, *CLOUDS})
+    assert not set(SDKS) & {path.name for path in ROOT.iterdir() if path.is_dir()}
+    assert not OURS & (set(sys.stdlib_module_names) | set(SDKS))
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """A function is shipped flat and the tests see all folders at once, so a plain name means one module."""
+    flat = [path.stem for path in SOURCES if path.parent in (ROOT, *CLOUDS)]
+    flat += [path.stem for path in TESTS if path.parent.name != "contract"]
+
+    assert [name for name, times in Counter(flat).items() if times > 1 and name != "conftest"] == []
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if not named(path).startswith("bench/")], ids=named)
@@ -197,7 +247,8 @@ def test_tests_state_their_rule() -> None:
     """Every test says in its docstring which rule it keeps."""
     silent = [
         f"{path.name}: {node.name}"
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for path in TESTS
+        if path.name.startswith("test_")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and node.name.startswith("test_")
@@ -207,11 +258,11 @@ def test_tests_state_their_rule() -> None:
     assert silent == []
 
 
-def settings_read() -> set[str]:
-    """Return the names of all settings that are read from the environment in the root, but the platform's own."""
+def settings_read(paths: Sequence[Path]) -> set[str]:
+    """Return the names of all settings that files read from the environment, but the platform's own."""
     return {
         node.args[0].value
-        for path in IN_ROOT
+        for path in paths
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -226,19 +277,32 @@ def settings_read() -> set[str]:
 
 def test_the_settings_are_found() -> None:
     """The look-up that the README is checked by sees the settings there are."""
-    assert {"BUCKET", "SALT", "REPORT_TOKEN", "ALLOWED_ORIGINS", "TIMEZONE"} <= settings_read()
+    assert {"BUCKET", "SALT", "REPORT_TOKEN", "ALLOWED_ORIGINS", "TIMEZONE"} <= settings_read(IN_ROOT)
 
 
 needs_readme = pytest.mark.skipif(not README.exists(), reason="README.md is not written yet")
 
 
 @needs_readme
-@pytest.mark.parametrize("name", sorted(settings_read()))
+@pytest.mark.parametrize("name", sorted(settings_read(IN_ROOT)))
 def test_every_setting_is_in_the_readme(name: str) -> None:
     """Whatever the owner may set has a row in the README's table of settings."""
     rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
 
     assert any(f"`{name}`" in row.split("|")[1] for row in rows)
+
+
+PLATFORMS = {"AWS_REGION", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"}
+"""What the platform sets, and no owner."""
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=named)
+def test_every_setting_of_a_cloud_is_in_its_readme(cloud: Path) -> None:
+    """Whatever the owner may set on one cloud alone has a row in the table of that cloud's README."""
+    rows = [line for line in (cloud / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    told = set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows)))
+
+    assert settings_read(shipped(cloud)) - PLATFORMS - told == set()
 
 
 def readme_map() -> list[str]:

@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[str, str], Actor]] = {
 
 
 class Summary:
-    """Says at the end of the run how much was explored."""
+    """Adds up how much was explored, and hands it to the report at the end of the run."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, Explored] = {}
@@ -67,22 +67,17 @@ class Summary:
         total = self.by_name.setdefault(name, Explored())
         total += explored
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write one line for each kind of exploration."""
-        terminalreporter.section("schedules explored")
-        for name, explored in self.by_name.items():
-            terminalreporter.line(
-                f"{name}: {explored.schedules:,} schedules, {explored.states:,} different states, "
-                f"{explored.ends:,} different ends"
-            )
-
 
 @pytest.fixture(scope="session")
-def summary(pytestconfig: pytest.Config) -> Summary:
+def summary(told_at_the_end: list[str]) -> Iterator[Summary]:
     """Return what counts the schedules."""
     summary = Summary()
-    pytestconfig.pluginmanager.register(summary)
-    return summary
+    yield summary
+    told_at_the_end.extend(
+        f"{name}: {explored.schedules:,} schedules, {explored.states:,} different states, "
+        f"{explored.ends:,} different ends"
+        for name, explored in summary.by_name.items()
+    )
 
 
 @pytest.fixture(autouse=True)

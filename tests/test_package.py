@@ -81,17 +81,6 @@ def here(tree: Path, bare: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             yield serving
 
 
-def test_the_lock_is_of_these_requirements() -> None:
-    """Whatever requirements.txt pins has the same version in the lock, and every package there has its hashes."""
-    pinned = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    entries = re.split(r"^(?=[a-z])", package.LOCK.read_text(), flags=re.MULTILINE)[1:]
-
-    assert pinned
-    assert [(name, LOCKED[name]) for name, _ in pinned] == pinned
-    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
-    assert package.KEPT.keys() <= LOCKED.keys()
-
-
 def test_the_tree_counts_and_reports(here: Serving) -> None:
     """The real FDK counts a visit and sends the report with nothing but the tree in reach, also when storage fails."""
     assert json.loads(here.invoke(b'{"vid": "anna"}'))["count"] == 1

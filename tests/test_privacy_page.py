@@ -17,7 +17,7 @@ from counting import NOW, Counter
 from test_secrets import ADDRESS, ADDRESS6, COOKIE, HEADERS, REFERER, found_in
 
 from api import SERVICE
-from clouds.oracle import restore
+from clouds import restore
 from local.serving import BUCKET, Serving
 from privacy import REGISTERS, visitor_hash
 from settings import Settings

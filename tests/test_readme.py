@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from engines import CLOUDS
 
 from local.serving import Serving
 from oracle_settings import OracleSettings
@@ -57,12 +58,19 @@ def test_make_targets_exist() -> None:
     assert {"run", "test", "bench"} <= set(named) <= targets
 
 
+def taken_away(link: str) -> bool:
+    """Say whether a link leads to one of the clouds that may be deleted, and was."""
+    return any(f"{cloud}/" in link for cloud in {"aws", "azure"} - set(CLOUDS))
+
+
 def test_links_lead_somewhere() -> None:
     """Every relative link and picture of every page of documentation leads to a file of this tree."""
     pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("web/**/*.md"), *ROOT.glob("clouds/**/*.md")]
     for page in pages:
+        if "node_modules" in page.parts:
+            continue
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+            assert "://" in link or taken_away(link) or (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_the_settings_table_has_the_defaults() -> None:

@@ -1,10 +1,12 @@
-"""Saving the counter and bringing it back: each is one command, and none loses what it replaces."""
+"""Saving the counter and bringing it back: each is one command, on every cloud, and none loses what it replaces."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -14,22 +16,56 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from damaged import KINDS
+from engines import CLOUDS
 from test_local_command import Running
 
-from clouds.oracle import restore
+from clouds import restore
+from counter_store import CounterStore
+from documents import PAGE, Documents
 from local.faults import Faults
+from local.laptop import Laptop
+from local.memory import MemoryDocuments
 from local.principal import private_pem
 from local.serving import BUCKET, Serving
 from report import compose
-from settings import Settings
-from tally import Limits, Tally
+from settings import Environment, Settings
+from tally import Limits, Tally, Visit
 
-OBJECT = "counter.json"
+ROOT = Path(restore.__file__).resolve().parents[1]
+EVERYWHERE = ("oracle", *CLOUDS)
 OLD = b'{"pageviews": 123, "uniqueVisitors": 45, "seen": [], "updatedAt": 1790000000, "theme": {"dark": true}}'
 NEW = b'{"pageviews": 4567, "uniqueVisitors": 890, "seen": [], "days": {"2026-09-21": {"pageviews": 7}}}'
 DAY = 86_400
+TIMEOUT = 20.0
 
 Command = Callable[..., str]
+
+
+class Stored:
+    """A counter in one cloud's store, in a place of its own, as its owner reaches it."""
+
+    def __init__(self, cloud: str, environment: dict[str, str]) -> None:
+        own = dict.fromkeys(("OBJECT", "COUNTER_ID", "TABLE_NAME"), f"t{uuid.uuid4().hex}")
+        self.cloud = cloud
+        self.environment = own | environment  # the engine's table, where it has made one
+        self.name: str = own["OBJECT"]
+        self.documents: Documents = restore.owner(cloud)(Environment(self.environment), None).documents
+
+    def put(self, data: bytes) -> None:
+        """Store a document."""
+        _, version = self.documents.read(TIMEOUT) or (b"", None)
+        self.documents.write(data, version, TIMEOUT)
+
+    def kept(self) -> bytes:
+        """Return the document as it is stored."""
+        found = self.documents.read(TIMEOUT)
+        assert found is not None
+        return found[0]
+
+    def wait(self, *visits: Visit) -> None:
+        """Let visits wait in the journal."""
+        for visit in visits:
+            self.documents.append(visit.entry(), TIMEOUT)
 
 
 @pytest.fixture(scope="module")
@@ -40,46 +76,35 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield serving
 
 
-@pytest.fixture
-def here(serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
-    """Return it with an empty bucket, reachable as `--local .` from an empty folder."""
+@pytest.fixture(params=EVERYWHERE)
+def stored(
+    request: pytest.FixtureRequest,
+    serving: Serving,
+    engine: Callable[[str], Laptop],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Stored]:
+    """Return a place where no counter is yet, reachable as `--local .` from an empty folder."""
+    cloud: str = request.param
+    stored = Stored(cloud, (serving if cloud == "oracle" else engine(cloud)).environment())
     monkeypatch.chdir(tmp_path)
-    Path("function.json").write_text(json.dumps(serving.environment()))
-    for stored in serving.objects.list(BUCKET):
-        serving.objects.delete(BUCKET, stored.name)
-    age(serving, "versions", 1000)
-    yield serving
+    Path("function.json").write_text(json.dumps(stored.environment))
+    yield stored
     serving.cloud.faults = Faults()
 
 
+on_oracle = pytest.mark.parametrize("stored", ["oracle"], indirect=True)
+
+
 @pytest.fixture
-def command(here: Serving, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return what runs a command on the stand-in and returns what it said."""
+def command(stored: Stored, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return what runs a command on the stored counter and returns what it said."""
 
     def run(*words: str) -> str:
-        restore.main([*words, "--local", "."])
+        restore.main([*words, "--cloud", stored.cloud, "--local", "."])
         return capsys.readouterr().out
 
     return run
-
-
-def age(here: Serving, table: str, days: float) -> None:
-    """Make everything in a table of the stand-in so many days older."""
-    here.objects._connection.execute(f"UPDATE {table} SET modified = modified - ?", (days * DAY,))  # noqa: S608
-
-
-def put(here: Serving, data: bytes, days_ago: float = 0) -> None:
-    """Store a document, as if it had been so many days ago."""
-    here.objects.put(BUCKET, OBJECT, data)
-    if days_ago:
-        age(here, "objects", days_ago)
-
-
-def kept(here: Serving) -> bytes:
-    """Return the document as it is stored."""
-    stored = here.objects.get(BUCKET, OBJECT)
-    assert stored is not None
-    return stored.data
 
 
 def refused(command: Command, *words: str) -> str:
@@ -87,79 +112,216 @@ def refused(command: Command, *words: str) -> str:
     with pytest.raises(SystemExit) as leaving:
         command(*words)
     assert isinstance(leaving.value.code, str)
+    assert "\n" not in leaving.value.code
     return leaving.value.code
 
 
-def test_export_and_import_are_a_round_trip(here: Serving, command: Command) -> None:
+def test_export_and_import_are_a_round_trip(stored: Stored, command: Command) -> None:
     """What was exported and is imported again is the same document, byte for byte."""
-    put(here, OLD)
+    stored.put(OLD)
     assert "123 page views, 45 unique visitors, last counted 2026-09-21 14:13 UTC" in command("export", "saved.json")
     assert Path("saved.json").read_bytes() == OLD
 
-    put(here, NEW)
+    stored.put(NEW)
     said = command("import", "saved.json", "--yes")
     assert "There now:  4,567 page views, 890 unique visitors\nThen there: 123 page views" in said
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
 
 
-def test_what_is_replaced_is_kept(here: Serving, command: Command) -> None:
+def test_what_is_replaced_is_kept(stored: Stored, command: Command) -> None:
     """The replaced document is in a file, which the command names, and importing that goes back."""
-    put(here, NEW)
+    stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     copy = command("import", "old.json", "--yes").rpartition("import ")[2].strip()
 
     assert Path(copy).read_bytes() == NEW
     command("import", copy, "--yes")
-    assert kept(here) == NEW
+    assert stored.kept() == NEW
 
 
-def test_nothing_is_replaced_unasked(here: Serving, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_replaced_unasked(stored: Stored, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --yes a person must say yes; where nobody is, nothing happens."""
-    put(here, NEW)
+    stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     for answer, said in (("", "nothing was changed"), ("no", "nothing was changed")):
         monkeypatch.setattr("builtins.input", lambda question, answer=answer: answer)
         assert said in refused(command, "import", "old.json")
-    done = subprocess.run(
-        [sys.executable, "-m", "clouds.oracle.restore", "import", Path("old.json").absolute(), "--local", Path.cwd()],
-        cwd=Path(restore.__file__).parents[2],
+    done = from_the_root("--cloud", stored.cloud, "import", Path("old.json").absolute(), "--local", Path.cwd())
+    assert (done.returncode, stored.kept()) == (1, NEW)
+    assert "nobody is here to ask" in done.stderr
+
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    command("import", "old.json")
+    assert stored.kept() == OLD
+
+
+def from_the_root(
+    *words: str | Path, start: tuple[str, ...] = ("-m", "clouds.restore"), path: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as its owner does, from the root of the project."""
+    return subprocess.run(
+        [sys.executable, *start, *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, kept(here)) == (1, NEW)
-    assert "nobody is here to ask" in done.stderr
 
-    monkeypatch.setattr("builtins.input", lambda question: "y")
-    command("import", "old.json")
-    assert kept(here) == OLD
+
+@pytest.mark.parametrize("cloud", EVERYWHERE)
+def test_a_cloud_needs_no_other_s_packages(stored: Stored, cloud: str) -> None:
+    """A command asks for the packages of its own cloud only, and names the one that is missing in one line."""
+    needs = {"oracle": "oci", "aws": "botocore", "azure": "azure"}
+    others = ", ".join(f"{package}=None" for name, package in needs.items() if name != stored.cloud)
+    program = f"import sys; sys.modules.update({others}); from clouds.restore import main; main(sys.argv[1:])"
+    words = ("--cloud", cloud, "start-at", "41", "--yes", "--local", Path.cwd())
+    done = from_the_root(*words, start=("-c", program), path=f"clouds/{cloud}")
+
+    if cloud == stored.cloud:
+        assert done.returncode == 0, done.stderr
+        assert json.loads(stored.kept())["pageviews"] == 41
+    else:
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"restore: {needs[cloud]}")
+        assert done.stderr.count("\n") == 1
+        assert (ROOT / done.stderr.split()[-1]).exists()  # the requirements to install
+
+
+def test_no_path_has_to_be_set(stored: Stored) -> None:
+    """The command finds the modules of every cloud by itself, and says the same in the end; its help needs nothing."""
+    words = ("--cloud", stored.cloud, "start-at", "41", "--yes", "--local", Path.cwd())
+    done = from_the_root(*words)
+    assert done.returncode == 0, done.stderr
+    assert "Then there: 41 page views" in done.stdout
+    assert json.loads(stored.kept())["pageviews"] == 41
+
+    assert from_the_root("--help", start=("-S", "-m", "clouds.restore")).returncode == 0
+
+
+def test_every_cloud_with_an_owner_is_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    """The clouds to choose from are the folders there are: taking one away takes nothing else."""
+    for folder in ROOT.glob("clouds/*/"):
+        assert (folder / f"{folder.name}_owner.py").exists() or folder.name == "__pycache__"
+    with pytest.raises(SystemExit):
+        restore.main(["export", "saved.json", "--cloud", "nowhere"])
+    said = capsys.readouterr().err
+    assert all(f"'{cloud}'" in said for cloud in EVERYWHERE)
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_what_is_no_counter_is_not_imported(here: Serving, command: Command, data: bytes) -> None:
+def test_what_is_no_counter_is_not_imported(stored: Stored, command: Command, data: bytes) -> None:
     """The ten kinds of damage are refused with the reason, and the document stays as it is."""
-    put(here, NEW)
+    stored.put(NEW)
     Path("damaged.json").write_bytes(data)
 
     assert "is no counter" in refused(command, "import", "damaged.json", "--yes")
-    assert kept(here) == NEW
+    assert stored.kept() == NEW
 
 
-def test_a_damaged_document_can_be_saved_and_replaced(here: Serving, command: Command) -> None:
-    """What the function refuses to touch, the owner can export, and repair by importing."""
-    put(here, b'{"pageviews": -1}')
+def test_a_damaged_document_can_be_saved_and_replaced(stored: Stored, command: Command) -> None:
+    """What the function refuses to touch, the owner can export, and repair by importing; what waits goes on waiting."""
+    stored.put(b'{"pageviews": -1}')
+    stored.wait(Visit("one", "2026-09-21"))
     Path("old.json").write_bytes(OLD)
 
     assert "17 bytes that are no counter: pageviews is negative" in command("export", "damaged.json")
+    assert Path("damaged.json").read_bytes() == b'{"pageviews": -1}'
     assert "no counter: pageviews is negative\nThen there: 123" in command("import", "old.json", "--yes")
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
+    assert settled(stored.documents).pageviews == 124
 
 
-def test_an_export_overwrites_nothing(here: Serving, command: Command) -> None:
+def settled(documents: Documents) -> Tally:
+    """Let a function fold whatever waits, and return its tally."""
+    store = CounterStore(documents, Limits())
+    return store.settle(time.time(), time.monotonic() + TIMEOUT)[0]
+
+
+def test_an_export_has_the_visits_that_wait(stored: Stored, command: Command) -> None:
+    """Visits in the journal are in the file, and the store is left as it is: nobody counts them twice afterwards."""
+    stored.put(OLD)
+    anna, ben = Visit("one", "2026-09-21", "a" * 64), Visit("two", "2026-09-22", "b" * 64)
+    stored.wait(anna, ben, Visit("three", "2026-09-22", None, "crawler"))
+
+    said = command("export", "saved.json")
+    assert "125 page views, 47 unique visitors" in said
+    assert "3 of the visits waited in the journal; they are in the file" in said
+    assert stored.kept() == OLD
+    assert len(stored.documents.entries(TIMEOUT)) == 3
+    saved = json.loads(Path("saved.json").read_bytes())
+    assert saved["theme"] == {"dark": True}
+    assert saved["days"]["2026-09-22"] == {"pageviews": 1, "newVisitors": 1, "filtered": {"crawler": 1}}
+
+    command("import", "saved.json", "--yes")
+    tally = settled(stored.documents)
+    assert (tally.pageviews, tally.unique) == (125, 47)
+    assert stored.documents.entries(TIMEOUT) == []
+
+
+def test_an_export_of_the_journal_alone(stored: Stored, command: Command) -> None:
+    """Visits that wait where no document is any more are saved, too."""
+    stored.wait(Visit("one", "2026-09-21", "a" * 64))
+
+    assert "1 page views, 1 unique visitors" in command("export", "saved.json")
+
+
+@on_oracle
+def test_a_full_listing_is_named(stored: Stored, serving: Serving, command: Command) -> None:
+    """Where the journal holds more than one listing shows, the owner is told how to get at the others."""
+    stored.put(OLD)
+    for number in range(PAGE + 1):
+        entry = Visit(f"v{number}", "2026-09-21").entry()
+        serving.objects.put(BUCKET, f"{stored.name}.journal/{entry}", b"")
+
+    said = command("export", "saved.json")
+    assert f"{123 + PAGE:,} page views" in said
+    assert "/stats" in said
+
+
+class Folding(MemoryDocuments):
+    """A place whose function folds the journal `times` times just when somebody has listed it."""
+
+    def __init__(self, data: bytes, times: int) -> None:
+        super().__init__(data)
+        self.times = times
+
+    def entries(self, timeout: float) -> list[str]:
+        """List, and be overtaken."""
+        listed = super().entries(timeout)
+        if listed and self.times > 0:
+            self.times, left = 0, self.times - 1
+            settled(self)
+            self.append(Visit(f"later-{left}", "2026-09-21").entry(), TIMEOUT)
+            self.times = left
+        return listed
+
+
+def test_what_is_folded_meanwhile_is_in_the_file_once() -> None:
+    """Whoever folds the journal during an export neither doubles a visit nor loses one."""
+    documents = Folding(OLD, 2)
+    documents.append(Visit("one", "2026-09-21").entry(), TIMEOUT)
+    data, added, more = restore.Counter(documents).complete()
+
+    assert (json.loads(data)["pageviews"], added, more) == (126, 1, False)
+    assert settled(documents).pageviews == 126
+
+
+def test_an_export_gives_up_on_a_counter_that_never_rests() -> None:
+    """Where the document changes each time, nothing is saved rather than something wrong."""
+    documents = Folding(OLD, 100)
+    documents.append(Visit("one", "2026-09-21").entry(), TIMEOUT)
+
+    with pytest.raises(restore.Refused, match="too busy"):
+        restore.Counter(documents).complete()
+
+
+def test_an_export_overwrites_nothing(stored: Stored, command: Command) -> None:
     """A file that is there stays, unless it may be overwritten; without a document there is none to save."""
     assert "no document yet" in refused(command, "export", "saved.json")
-    put(here, OLD)
+    assert not Path("saved.json").exists()
+    stored.put(OLD)
     Path("saved.json").write_text("precious")
 
     assert "is there already" in refused(command, "export", "saved.json")
@@ -196,7 +358,7 @@ def as_eml(title: str, body: str) -> bytes:
 
 
 @pytest.mark.parametrize("saved", [as_text, as_dos_text, as_eml])
-def test_a_daily_mail_is_a_backup(here: Serving, command: Command, saved: Callable[[str, str], bytes]) -> None:
+def test_a_daily_mail_is_a_backup(stored: Stored, command: Command, saved: Callable[[str, str], bytes]) -> None:
     """The document in a report is found, however the mail was saved, and is the one that was reported."""
     document: dict[str, Any] = json.loads(OLD) | {
         "seen": ["a" * 64, "b" * 64],
@@ -205,121 +367,164 @@ def test_a_daily_mail_is_a_backup(here: Serving, command: Command, saved: Callab
     Path("mail").write_bytes(saved(*mail(json.dumps(document).encode())))
     command("import", "mail", "--yes")
 
-    assert json.loads(kept(here)) == document
+    assert json.loads(stored.kept()) == document
 
 
-def test_start_at_a_number(here: Serving, command: Command) -> None:
+def test_start_at_a_number(stored: Stored, command: Command) -> None:
     """A counter can begin where another one stopped, whether there is a document or not."""
     assert "There now:  nothing" in command("start-at", "5000", "--yes")
-    assert json.loads(kept(here))["pageviews"] == 5000
+    assert json.loads(stored.kept())["pageviews"] == 5000
 
     said = command("start-at", "12", "--visitors", "3", "--yes")
     assert "There now:  5,000 page views, 0 unique visitors" in said
-    content = json.loads(kept(here))
+    content = json.loads(stored.kept())
     assert (content["pageviews"], content["uniqueVisitors"], content["seen"]) == (12, 3, [])
     assert content["updatedAt"] > time.time() - 60
 
     assert "negative" in refused(command, "start-at", "-1", "--yes")
     assert "too large" in refused(command, "start-at", str(2**60), "--yes")
-    assert json.loads(kept(here))["pageviews"] == 12
+    assert json.loads(stored.kept())["pageviews"] == 12
 
 
-def test_yesterday_comes_back(here: Serving, command: Command) -> None:
+@on_oracle
+def test_yesterday_comes_back(stored: Stored, serving: Serving, command: Command) -> None:
     """The last version from before today is brought back, wherever it is among the pages of versions."""
-    put(here, b'{"count": 1}', days_ago=3)
-    put(here, OLD, days_ago=2)
+    stored.put(b'{"count": 1}')
+    age(serving, "objects", 3)
+    stored.put(OLD)
+    age(serving, "objects", 2)
     for number in range(1100):  # which is more than a page holds
-        put(here, b'{"count": %d}' % (1000 + number))
-    here.objects.put(BUCKET, f"{OBJECT}.other", b"{}")
+        stored.put(b'{"count": %d}' % (1000 + number))
+    serving.objects.put(BUCKET, f"{stored.name}.other", b"{}")
 
     said = command("yesterday", "--yes")
     assert "There now:  2,099 page views" in said
     assert "Then there: 123 page views" in said
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
 
 
-def test_yesterday_comes_back_after_a_removal(here: Serving, command: Command) -> None:
+def age(here: Serving, table: str, days: float) -> None:
+    """Make everything in a table of the stand-in so many days older."""
+    here.objects._connection.execute(f"UPDATE {table} SET modified = modified - ?", (days * DAY,))  # noqa: S608
+
+
+@on_oracle
+def test_yesterday_comes_back_after_a_removal(stored: Stored, serving: Serving, command: Command) -> None:
     """A document that was removed today comes back from the versions, too."""
-    put(here, OLD, days_ago=2)
-    here.objects.delete(BUCKET, OBJECT)
+    stored.put(OLD)
+    age(serving, "objects", 2)
+    serving.objects.delete(BUCKET, stored.name)
 
     assert "There now:  nothing" in command("yesterday", "--yes")
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
 
 
-def test_without_a_version_the_mails_are_named(here: Serving, command: Command) -> None:
-    """Where the bucket has nothing from before today, the command says where else yesterday's document is."""
-    here.objects._connection.execute("DELETE FROM versions")
-    put(here, NEW)
+def test_without_a_version_the_mails_are_named(stored: Stored, command: Command) -> None:
+    """Where the store has nothing from before today, the command says where else yesterday's document is."""
+    stored.put(NEW)
 
-    assert "daily mail" in refused(command, "yesterday", "--yes")
-    assert kept(here) == NEW
+    said = refused(command, "yesterday", "--yes")
+    assert "daily mail" in said
+    assert {"oracle": "versioning", "aws": "point-in-time", "azure": "no versions"}[stored.cloud] in said
+    assert stored.kept() == NEW
 
 
-def test_a_damaged_version_is_not_brought_back(here: Serving, command: Command) -> None:
+@on_oracle
+def test_a_damaged_version_is_not_brought_back(stored: Stored, serving: Serving, command: Command) -> None:
     """If yesterday's document is no counter, today's stays."""
-    put(here, b"[]", days_ago=2)
-    put(here, NEW)
+    stored.put(b"[]")
+    age(serving, "objects", 2)
+    stored.put(NEW)
 
     assert "that is no counter" in refused(command, "yesterday", "--yes")
-    assert kept(here) == NEW
+    assert stored.kept() == NEW
 
 
-def test_a_visit_meanwhile_is_in_the_copy(here: Serving, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_visit_meanwhile_is_in_the_copy(
+    stored: Stored, serving: Serving, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A visit that is counted while the owner thinks is in the copy of the old document: the write is conditional."""
-    put(here, NEW)
+    stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     later = NEW.replace(b"4567", b"4568")
 
     def think(question: str) -> str:
-        put(here, later)
+        stored.put(later)
         return "yes"
 
     monkeypatch.setattr("builtins.input", think)
-    here.cloud.requests.clear()
+    serving.cloud.requests.clear()
     copy = command("import", "old.json").rpartition("import ")[2].strip()
     assert Path(copy).read_bytes() == later
-    assert kept(here) == OLD
-    assert all("if-match" in seen.headers for seen in here.cloud.requests.of("put"))
+    assert stored.kept() == OLD
+    assert all("if-match" in seen.headers for seen in serving.cloud.requests.of("put"))
+
+
+def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored) -> None:
+    """A visit between the last look and the write makes the write look again: nothing is replaced unseen."""
+    stored.put(NEW)
+    later = NEW.replace(b"4567", b"4568")
+    documents, read = stored.documents, stored.documents.read
+
+    class Hurried:
+        """The store, with a visit of somebody's just after the first look."""
+
+        write, append, entries, remove = documents.write, documents.append, documents.entries, documents.remove
+        came = False
+
+        def read(self, timeout: float) -> tuple[bytes, str] | None:
+            found = read(timeout)
+            if not self.came:
+                self.came = True
+                stored.put(later)
+            return found
+
+    assert restore.Counter(Hurried()).replace(OLD, NEW) == later
+    assert stored.kept() == OLD
 
 
 def test_a_document_that_came_meanwhile_is_not_replaced(
-    here: Serving, command: Command, monkeypatch: pytest.MonkeyPatch
+    stored: Stored, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who agreed to replace nothing does not replace a document that somebody else made in between."""
 
     def think(question: str) -> str:
-        put(here, NEW)
+        stored.put(NEW)
         return "yes"
 
     monkeypatch.setattr("builtins.input", think)
     assert "just now" in refused(command, "start-at", "5")
-    assert kept(here) == NEW
+    assert stored.kept() == NEW
 
 
-def test_a_lost_answer_is_no_lost_restore(here: Serving, command: Command) -> None:
+@on_oracle
+def test_a_lost_answer_is_no_lost_restore(stored: Stored, serving: Serving, command: Command) -> None:
     """Where the write went through and its answer did not, the command knows; where nothing did, it says so."""
-    put(here, NEW)
+    stored.put(NEW)
     Path("old.json").write_bytes(OLD)
-    here.cloud.faults = Faults({"put:lose-drop": 1.0})
+    serving.cloud.faults = Faults({"put:lose-drop": 1.0})
     assert "Done." in command("import", "old.json", "--yes")
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
 
-    here.cloud.faults = Faults({"put:drop-before": 1.0})
+    serving.cloud.faults = Faults({"put:drop-before": 1.0})
     assert "could not be reached" in refused(command, "start-at", "5", "--yes")
-    assert kept(here) == OLD
+    assert stored.kept() == OLD
 
 
-def test_waiting_visits_are_named(here: Serving, command: Command) -> None:
-    """Visits in the journal belong to no document yet; the owner is told that they will be added."""
-    here.objects.put(BUCKET, f"{OBJECT}.journal/2026-09-21.abc.-.-", b"")
+def test_waiting_visits_are_named(stored: Stored, command: Command) -> None:
+    """Visits in the journal belong to no document yet; the owner is told that they will be added, and they are."""
+    stored.wait(Visit("one", "2026-09-21"))
 
     assert "1 visits wait in the journal" in command("start-at", "5", "--yes")
+    assert settled(stored.documents).pageviews == 6
 
 
-def test_a_user_s_configuration_is_enough(here: Serving, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@on_oracle
+def test_a_user_s_configuration_is_enough(
+    stored: Stored, serving: Serving, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """As a user with an API key in ~/.oci/config, and the function's settings in the environment, it works the same."""
-    put(here, OLD)
+    stored.put(OLD)
     key = tmp_path / "key.pem"
     key.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
     config = tmp_path / "config"
@@ -333,8 +538,9 @@ def test_a_user_s_configuration_is_enough(here: Serving, monkeypatch: pytest.Mon
     config.chmod(0o600)
     monkeypatch.setenv("OCI_CONFIG_FILE", str(config))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("OBJECT_STORAGE_ENDPOINT", here.cloud_url)
+    monkeypatch.setenv("OBJECT_STORAGE_ENDPOINT", serving.cloud_url)
     monkeypatch.setenv("BUCKET", BUCKET)
+    monkeypatch.setenv("OBJECT", stored.name)
     restore.main(["export", "saved.json", "--profile", "OWNER"])
     assert Path("saved.json").read_bytes() == OLD
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from test_secrets import found_in
 
 from attempts import ATTEMPTS
-from clouds.oracle import restore
+from clouds import restore
 from local.serving import BUCKET, Serving
 from request import LONGEST_BODY
 from settings import SHORTEST_TOKEN

@@ -10,12 +10,17 @@ import yaml
 FOLDER = Path(__file__).resolve().parent.parent / ".github" / "workflows"
 WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
 
+SIGNS_IN = {
+    "oracle": ("build", "staging", "production"),
+    "aws": ("plan", "green", "blue"),
+    "azure": ("plan", "staging", "production"),
+}
+"""The jobs that sign in to a cloud, without a key."""
+
 WRITES = {
     ("checks.yml", "code"): {"security-events"},
-    ("oracle.yml", "build"): {"id-token"},
-    ("oracle.yml", "staging"): {"id-token"},
-    ("oracle.yml", "production"): {"id-token"},
-    ("release.yml", "stack"): {"contents"},
+    **{(f"{cloud}.yml", job): {"id-token"} for cloud, jobs in SIGNS_IN.items() for job in jobs},
+    ("release.yml", "publish"): {"contents", "id-token", "attestations"},
 }
 """The only rights to write, by workflow and job."""
 

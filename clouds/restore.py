@@ -1,34 +1,30 @@
 """
-``python -m clouds.oracle.restore``: save the counter document, and bring back another one.
+``python -m clouds.restore``: save the counter document, bring back another one, move it to another cloud.
 
-It goes where the function goes, by the same settings in the environment (BUCKET, OBJECT, NAMESPACE, TIMEZONE, ...), and
-as whoever ``~/.oci/config`` names. A document is replaced only by what is a counter, after it was shown and agreed to,
-and never without a copy of what was there. Visits may be counted meanwhile: they are in the copy, or in the counter.
+It goes where the function goes, by the same settings in the environment, as whoever its owner is there: each cloud has
+a ``NAME_owner.py`` that knows the way. A document is replaced only by what is a counter, after it was shown and agreed
+to, and never without a copy of what was there. Visits may be counted meanwhile: they are in the copy, or the counter.
 """
 
 import argparse
 import email
 import email.policy
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import oci.config
-import oci.exceptions
-from oci.auth.signers import SecurityTokenSigner
-from oci.signer import Signer, load_private_key_from_file
-
-import object_storage
-import resource_principal
 from document import NotACounter, decode
-from documents import Conflict, StoreError, Unavailable
-from object_storage import ObjectStorage
-from oracle_settings import OracleSettings
-from settings import Environment, Settings
+from documents import Conflict, Documents, Misconfigured, StoreError, Unavailable
+from journal import Listing
+from local.restart import among
+from settings import LONGEST_HISTORY, MOST_SEEN, Environment, Settings
 from tally import Limits, Tally
 
+CLOUDS = Path(__file__).resolve().parent
+ROOT = CLOUDS.parent
 SECONDS = 20.0
 ATTEMPTS = 5
 YEAR_10000 = 253_402_300_800
@@ -38,15 +34,24 @@ class Refused(Exception):
     """Nothing was changed; the text says why."""
 
 
-class Counter:
-    """The stored document, and its earlier versions, of the function with these settings."""
+class Owner(Protocol):
+    """The owner's way to a cloud's store, from his own machine, as ``clouds/NAME/NAME_owner.py`` brings it."""
 
-    def __init__(self, oracle: OracleSettings, profile: str) -> None:
-        self.name = oracle.object
-        self._client = connect(oracle, profile)
-        namespace = oracle.namespace or object_storage.namespace(self._client, SECONDS)
-        self._bucket = (namespace, oracle.bucket)
-        self._documents = ObjectStorage(self._client, namespace, oracle.bucket, oracle.object)
+    name: str
+    documents: Documents
+
+    def __init__(self, environment: Environment, profile: str | None) -> None:
+        """Go where the settings say, as the user of that profile. Raises SettingsError, StoreError."""
+
+    def before(self, moment: datetime) -> bytes:
+        """Return the document as it was at that moment. Raises Misconfigured where the store does not show it."""
+
+
+class Counter:
+    """The stored document, and the visits that wait for it."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
 
     def read(self) -> tuple[bytes, str | None]:
         """Return the document and its version, both empty when there is none. Raises StoreError."""
@@ -55,6 +60,31 @@ class Counter:
     def waiting(self) -> int:
         """Return how many visits are in the journal and not in the document yet. Raises StoreError."""
         return len(self._documents.entries(SECONDS))
+
+    def complete(self) -> tuple[bytes, int, bool]:
+        """
+        Return the document with the visits in it that wait in the journal, how many they are, and whether more may be
+        waiting. A damaged document is returned as it is. Raises StoreError, Refused when there is no document.
+        """
+        for _ in range(ATTEMPTS):
+            data, version = self.read()
+            listing = Listing.of(self._documents.entries(SECONDS))
+            if not listing.visits:
+                break
+            # An entry may have been folded while they were listed: only an unchanged document surely lacks it.
+            if self.read()[1] == version:
+                try:
+                    tally = Tally.empty() if version is None else Tally.decode(data, KEPT)
+                except NotACounter:
+                    break
+                if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
+                    data = tally.fold(listing.visits.values(), KEPT, listing.more).encode()
+                return data, len(missing), listing.more
+        else:
+            raise Refused("the counter is too busy just now, try again")
+        if version is None:
+            raise Refused("there is no document yet")
+        return data, 0, False
 
     def replace(self, data: bytes, agreed: bytes) -> bytes:
         """
@@ -75,43 +105,23 @@ class Counter:
             return there
         raise Refused("the counter is too busy just now; nothing was changed, try again")
 
-    def before(self, moment: datetime) -> bytes:
-        """Return the document as it was at that moment, from the bucket's versions. Raises Refused, StoreError."""
-        name, found = self.name, list[Any]()
-        query = {"prefix": name, "fields": "name,timeModified"}
-        try:
-            while True:
-                listed = self._client.list_object_versions(*self._bucket, **query)
-                found += [one for one in listed.data.items if one.name == name and not one.is_delete_marker]
-                if "opc-next-page" not in listed.headers:
-                    break
-                query["page"] = listed.headers["opc-next-page"]
-            old = [one for one in found if one.time_modified < moment]
-            if not old:
-                raise Refused(
-                    f"the bucket has no version from before {moment:%Y-%m-%d %H:%M %Z}. Is its versioning on? The "
-                    "daily mail has the document, too: save the mail, and import it"
-                )
-            last = max(old, key=lambda one: one.time_modified)
-            answer = self._client.get_object(*self._bucket, name, version_id=last.version_id)
-            return bytes(answer.data.content)
-        except oci.exceptions.ServiceError as error:
-            raise Refused(f"the bucket does not show its versions: {error.status} {error.code}") from error
+
+KEPT = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
+"""As much as any function keeps: the one that counts on drops what is beyond its own settings."""
 
 
-def connect(oracle: OracleSettings, profile: str) -> Any:
-    """Return a client that signs as the function, where its identity is in the settings, or as ~/.oci/config says."""
-    if oracle.principal:
-        return object_storage.connect(resource_principal.signer(oracle.principal), oracle.object_storage_endpoint)
-    config = oci.config.from_file(profile_name=profile)
-    key = (config.get("key_file"), config.get("pass_phrase"))
-    if token := config.get("security_token_file"):  # of `oci session authenticate`
-        private = load_private_key_from_file(*key)
-        signer = SecurityTokenSigner(Path(token).expanduser().read_text(), private)
-    else:
-        oci.config.validate_config(config)
-        signer = Signer(config["tenancy"], config["user"], config["fingerprint"], *key)
-    return object_storage.connect(signer, oracle.object_storage_endpoint, config)
+def owner(cloud: str) -> type[Owner]:
+    """Return the owner's way to a cloud's store, or start again where its modules are found. Raises Refused when a
+    package is not installed."""
+    try:
+        kind: type[Owner] = importlib.import_module(f"clouds.{cloud}.{cloud}_owner").Owner
+    except ModuleNotFoundError as missing:
+        if (CLOUDS / cloud / f"{missing.name}.py").exists():
+            among(cloud, str(missing.name), "clouds.restore")
+        needs = CLOUDS / cloud / "requirements.txt"
+        file = (needs if needs.exists() else ROOT / needs.name).relative_to(ROOT)
+        raise Refused(f"{missing.name} is not installed; run: .venv/bin/pip install -r {file}") from missing
+    return kind
 
 
 def document_in(data: bytes) -> bytes:
@@ -166,7 +176,19 @@ def described(data: bytes) -> str:
     return totals + (f", last counted {datetime.fromtimestamp(updated, UTC):%Y-%m-%d %H:%M} UTC" if known else "")
 
 
-def put_in_place(counter: Counter, data: bytes, *, agreed: bool) -> None:
+def save(counter: Counter, file: Path, *, over: bool) -> None:
+    """Save the document with all visits that are in the store. Raises Refused, StoreError, OSError."""
+    data, added, more = counter.complete()
+    with file.open("wb" if over else "xb") as saved:
+        saved.write(data)
+    print(f"{file}: {described(data)}")
+    if added:
+        print(f"{added} of the visits waited in the journal; they are in the file.")
+    if more:
+        print("Others may wait there, and are not: ask the function for /stats, which adds them, and export again.")
+
+
+def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> None:
     """Show what would be replaced and by what, ask, and do it. Raises Refused, StoreError."""
     try:
         decode(data, 0)
@@ -180,23 +202,40 @@ def put_in_place(counter: Counter, data: bytes, *, agreed: bool) -> None:
         raise Refused("nothing was changed")
     replaced = counter.replace(data, there)
     if replaced:
-        copy = Path(f"{counter.name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
+        copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
         copy.write_bytes(replaced)
         print(f"Done. What was there is in {copy}; to go back: import {copy}")
     else:
         print("Done.")
 
 
+class Options(argparse.Namespace):
+    """What the command line says, and where it says nothing."""
+
+    command: str
+    cloud = "oracle"
+    yes = False
+    profile: str | None = None
+    local: Path | None = None
+    file: Path
+    pageviews: int
+    visitors: int
+
+
 def arguments() -> argparse.ArgumentParser:
-    """Return the command line, described."""
-    common = argparse.ArgumentParser(add_help=False)
+    """Return the command line, described. What goes for every command may stand before it or behind it."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    clouds = sorted(path.parent.name for path in CLOUDS.glob("*/*_owner.py"))
+    common.add_argument("--cloud", choices=clouds, help="where the counter is (default oracle)")
     common.add_argument("--yes", action="store_true", help="replace what is there without asking")
-    common.add_argument("--profile", default="DEFAULT", help="whom to be, in ~/.oci/config (default DEFAULT)")
+    common.add_argument("--profile", help="whom to be, of those in ~/.oci/config or ~/.aws/config")
     common.add_argument("--local", type=Path, metavar="FOLDER", help="the counter of `make run`, by its data: .local")
-    parser = argparse.ArgumentParser(prog="python -m clouds.oracle.restore", description="Save or restore the counter.")
+    parser = argparse.ArgumentParser(
+        prog="python -m clouds.restore", description="Save, restore or move the counter.", parents=[common]
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    save = commands.add_parser("export", parents=[common], help="save the document")
-    save.add_argument("file", type=Path)
+    export = commands.add_parser("export", parents=[common], help="save the document")
+    export.add_argument("file", type=Path)
     bring = commands.add_parser("import", parents=[common], help="bring in a document, or the one in a daily mail")
     bring.add_argument("file", type=Path)
     start = commands.add_parser("start-at", parents=[common], help="begin anew at a number")
@@ -206,8 +245,8 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def run(options: argparse.Namespace) -> None:
-    """Do one command. Raises Refused, StoreError, OSError, and what the SDK finds wrong with its configuration."""
+def run(options: Options) -> None:
+    """Do one command. Raises Refused, StoreError, OSError, and SettingsError."""
     variables: Mapping[str, str] | None = None
     if options.local:
         try:
@@ -215,35 +254,34 @@ def run(options: argparse.Namespace) -> None:
         except FileNotFoundError:
             raise Refused(f"no `make run` is running on {options.local}") from None
     environment = Environment(variables)
-    oracle, timezone = OracleSettings.read(environment), Settings.read(environment).timezone
-    environment.check()
-    counter = Counter(oracle, options.profile)
+    timezone = Settings.read(environment).timezone
+    own = owner(options.cloud)(environment, options.profile)
+    counter = Counter(own.documents)
     if options.command == "export":
-        data, version = counter.read()
-        if version is None:
-            raise Refused("there is no document yet")
-        with options.file.open("wb" if options.yes else "xb") as file:
-            file.write(data)
-        print(f"{options.file}: {described(data)}")
-    elif options.command == "import":
-        put_in_place(counter, document_in(options.file.read_bytes()), agreed=options.yes)
+        save(counter, options.file, over=options.yes)
+        return
+    if options.command == "import":
+        data = document_in(options.file.read_bytes())
     elif options.command == "start-at":
-        put_in_place(counter, starting_at(options.pageviews, options.visitors), agreed=options.yes)
+        data = starting_at(options.pageviews, options.visitors)
     else:
-        today = datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0)
-        put_in_place(counter, counter.before(today), agreed=options.yes)
+        try:
+            data = own.before(datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0))
+        except Misconfigured as error:
+            raise Refused(f"{error} The daily mail has the document, too: save the mail, and import it") from error
+    put_in_place(counter, own.name, data, agreed=options.yes)
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """Run the command."""
-    options = arguments().parse_args(given)
+    options = arguments().parse_args(given, Options())
     try:
         run(options)
     except FileExistsError:
         raise SystemExit(f"restore: {options.file} is there already; --yes writes over it") from None
     except EOFError:
         raise SystemExit("restore: nobody is here to ask; nothing was changed, --yes does without") from None
-    except (Refused, StoreError, OSError, ValueError, oci.exceptions.ClientError) as error:
+    except (Refused, StoreError, OSError, ValueError) as error:
         raise SystemExit(f"restore: {error}") from error
 
 

@@ -1,0 +1,157 @@
+"""
+The engine behind DynamoDB on a laptop: Dynoxide, a process of its own that keeps its tables in a file.
+"""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aws_client
+from botocore.exceptions import ClientError
+from botocore.session import get_session
+from counter_item import KEY
+
+from local.laptop import EngineFailed
+
+ENGINE = Path(__file__).resolve().parent / "engine"
+PROGRAM = ENGINE / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
+SECONDS = 30.0
+
+REGION = "eu-central-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "laptop"}
+"""The engine lets in whoever signs, with whatever."""
+
+SESSION = get_session()
+SESSION.set_credentials(*CREDENTIALS.values())
+
+# The engine as a process that dies with its parent even when the parent is killed (Linux).
+COMMAND = """
+import os, sys
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 15)
+    if os.getppid() != {parent}:
+        sys.exit(1)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def missing() -> str | None:
+    """Why the engine cannot run here, and what to do about it; None if it can."""
+    if installed():
+        return None
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return "DynamoDB's engine comes from npm for Linux on x86-64 only: elsewhere, install dynoxide 1.2.1 into PATH."
+    if not shutil.which("npm"):
+        return "DynamoDB's engine comes from npm: install Node.js from nodejs.org, or dynoxide 1.2.1 into PATH."
+    return None
+
+
+def installed() -> Path | None:
+    """Return the engine's program if it is here, npm's or one in PATH."""
+    found = shutil.which("dynoxide")
+    return PROGRAM if PROGRAM.exists() else Path(found) if found else None
+
+
+def install() -> Path:
+    """Install the engine as its lock file says, unless it is here, and return its program. Raises EngineFailed."""
+    if program := installed():
+        return program
+    if why := missing():
+        raise EngineFailed(why)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, cwd=ENGINE, capture_output=True, text=True, check=False)
+    if done.returncode or not PROGRAM.exists():
+        raise EngineFailed(f"npm did not install the engine:\n{done.stderr}")
+    return PROGRAM
+
+
+class Dynoxide:
+    """One engine. Its tables are in ``file`` and outlive it; without a file they are in memory."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.port = 0
+        self._file = file
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The engine's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start the engine and wait until it listens. Raises EngineFailed."""
+        program = await asyncio.to_thread(install)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        words = [str(program), "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        words += ["--db-path", str(self._file)] if self._file else []
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            COMMAND.format(parent=os.getpid()),
+            *words,
+            env={"PATH": os.defpath},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; we end our engine
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not await self._listens():
+                    if self._process.returncode is not None:
+                        raise EngineFailed(f"DynamoDB's engine ended with status {self._process.returncode}.")
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            await self.stop()
+            raise EngineFailed("DynamoDB's engine did not listen in time.") from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the engine, which saves what it has."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(10):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        self._process = None
+
+    def client(self, url: str | None = None) -> Any:
+        """Return a new client of the engine, as the function makes it, or of who stands before it at ``url``."""
+        return aws_client.connect("dynamodb", REGION, url or self.url, seconds=SECONDS, session=SESSION)
+
+    def create_table(self, name: str) -> None:
+        """Make a table like the one that Terraform makes, unless there is one."""
+        try:
+            self.client().create_table(
+                TableName=name,
+                KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceInUseException":
+                raise
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True

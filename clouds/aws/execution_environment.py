@@ -1,0 +1,141 @@
+"""
+An execution environment of AWS Lambda on a laptop: AWS's own runtime in a process, and the Runtime API it asks.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from runtime_api import RuntimeApi
+
+from local.containers import ContainerFailed
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TASK = (HERE, ROOT)
+HANDLER = "lambda_function.lambda_handler"
+
+T = TypeVar("T")
+
+# The runtime, in a process that dies with its parent even when the parent is killed (Linux).
+COMMAND = """
+import os, sys
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9)
+    if os.getppid() != {parent}:
+        sys.exit(1)
+from awslambdaric.__main__ import main
+main(["awslambdaric", "{handler}"])
+"""
+
+
+class ExecutionEnvironment:
+    """One process. Its variables are what is given plus PATH, PYTHONPATH, LANG and Lambda's own, nothing of the user's.
+    ``task`` are the folders in which the function is: together they are what is flat in the bundle."""
+
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        say: Callable[[str], None],
+        task: tuple[Path, ...] = TASK,
+        python: str = sys.executable,
+    ) -> None:
+        self.calls = 0
+        self._variables = variables
+        self._say = say
+        self._task = task
+        self._python = python
+        self._api = RuntimeApi()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, seconds: float = 30.0) -> None:
+        """Start the process and wait until it has loaded the function. Raises ContainerFailed when it does not."""
+        await self._api.start()
+        self._process = await asyncio.create_subprocess_exec(
+            self._python,
+            "-c",
+            COMMAND.format(parent=os.getpid(), handler=HANDLER),
+            env={
+                "PATH": os.defpath,
+                "LANG": "C.UTF-8",
+                "PYTHONPATH": os.pathsep.join(map(str, self._task)),
+                "LAMBDA_TASK_ROOT": str(self._task[0]),
+                "AWS_LAMBDA_RUNTIME_API": self._api.address,
+                "AWS_LAMBDA_FUNCTION_NAME": "visitor-counter",
+                **self._variables,
+            },
+            cwd=self._task[0],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us; we end our processes
+        )
+        if self._process.stdout:
+            self._reader = asyncio.create_task(self._read(self._process.stdout))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._either(asyncio.create_task(self._api.ready.wait()))
+        except TimeoutError:
+            await self.stop()
+            raise ContainerFailed("the function was not loaded in time", 504) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def call(self, event: bytes, seconds: float, request_id: str | None = None) -> bytes:
+        """Hand in one call and return its answer. Raises ContainerFailed when the process died, or had to be killed
+        because it took too long, and HandlerFailed when the handler raised."""
+        if not self.alive:
+            raise ContainerFailed("the function process is gone")
+        self.calls += 1
+        try:
+            return await self._either(asyncio.create_task(self._api.call(event, seconds, request_id)))
+        except TimeoutError:
+            await self.stop()
+            raise ContainerFailed("the function took too long", 504) from None
+
+    async def stop(self) -> None:
+        """Kill the process."""
+        if self._process:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        if self._reader:
+            await self._reader
+        await self._api.stop()
+
+    async def _either(self, work: asyncio.Task[T]) -> T:
+        """What the work comes to, unless the process ends before."""
+        if self._process is None:
+            raise ContainerFailed("not started")
+        ended = asyncio.create_task(self._process.wait())
+        try:
+            await asyncio.wait([work, ended], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+        finally:
+            work.cancel()
+            ended.cancel()
+        if self._api.failure:
+            raise self._api.failure
+        raise ContainerFailed(f"the function process ended with status {self._process.returncode}")
+
+    async def _read(self, output: asyncio.StreamReader) -> None:
+        rest = b""
+        while chunk := await output.read(65536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._say(line.decode(errors="replace"))
+        if rest:
+            self._say(rest.decode(errors="replace"))

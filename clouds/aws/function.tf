@@ -1,0 +1,48 @@
+resource "aws_lambda_function" "counter" {
+  #checkov:skip=CKV_AWS_50:X-Ray would keep the addresses that were called.
+  #checkov:skip=CKV_AWS_115:A new account may run ten at once, and reserving takes them away from everything else there.
+  #checkov:skip=CKV_AWS_116:It answers who asked; there is nothing to put aside.
+  #checkov:skip=CKV_AWS_117:It talks to DynamoDB and SNS only; a network of one's own costs 30 dollars a month for the way out.
+  #checkov:skip=CKV_AWS_173:AWS's own key encrypts the settings, which is free.
+  #checkov:skip=CKV_AWS_272:The pipeline compares hashes, and anybody can build the same archive again.
+  function_name = local.name
+  description   = "Visitor counter (${var.stage})"
+  role          = aws_iam_role.function.arn
+  runtime       = "python3.13" # AWS keeps it until June 2029
+  handler       = "lambda_function.lambda_handler"
+  architectures = ["arm64"] # a fifth cheaper than x86_64, and no slower
+  memory_size   = var.memory_mb
+  timeout       = 15 # five tries at the table with their pauses take far less; the gateway would wait for 30
+
+  filename         = var.zip
+  source_code_hash = filebase64sha256(var.zip)
+  publish          = true # each change of code or settings is a version, and stays one to go back to
+
+  environment {
+    # Only what cannot be known before: whatever else the function reads has a good default.
+    variables = merge(
+      {
+        TABLE_NAME      = aws_dynamodb_table.counter.name
+        COUNTER_ID      = var.counter_id
+        SALT            = aws_ssm_parameter.salt.value
+        REPORT_TOKEN    = aws_ssm_parameter.report_token.value
+        TOPIC_ARN       = aws_sns_topic.report.arn
+        ALLOWED_ORIGINS = var.allowed_origins
+        COUNT_ON        = var.count_on
+        TIMEZONE        = var.timezone
+      },
+      var.site_name == "" ? {} : { SITE_NAME = var.site_name }, # AWS refuses a setting without a value
+    )
+  }
+
+  # Without its rights it would run, and fail; and it would make a log group of its own, which is kept for ever.
+  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+}
+
+# What the gateway and the schedule call. To promote is to point it at a new version, to go back at an old one.
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "What visitors get"
+  function_name    = aws_lambda_function.counter.function_name
+  function_version = var.live_version == "" ? aws_lambda_function.counter.version : var.live_version
+}

@@ -1,0 +1,64 @@
+output "url" {
+  description = "The counter's address."
+  value       = aws_apigatewayv2_api.counter.api_endpoint
+}
+
+output "snippet" {
+  description = "What to paste into a page, beside a copy of web/visitor-counter.js."
+  value       = <<-HTML
+    <script defer src="visitor-counter.js"></script>
+    <visitor-counter src="${aws_apigatewayv2_api.counter.api_endpoint}/counter">many</visitor-counter> visits
+  HTML
+}
+
+output "next_step" {
+  description = "What is left to do."
+  value       = "Open the links in AWS's two mails to ${var.email}, then ask ${aws_apigatewayv2_api.counter.api_endpoint}/health."
+}
+
+output "how_to_read_the_token" {
+  description = "The report token opens /stats and /report. It is not shown by itself."
+  value       = "terraform output -raw report_token (in the console: Systems Manager, Parameter Store, ${aws_ssm_parameter.report_token.name})"
+}
+
+output "report_token" {
+  description = "Opens /stats and /report; the secret REPORT_TOKEN of the workflows."
+  value       = aws_ssm_parameter.report_token.value
+  sensitive   = true
+}
+
+output "salt" {
+  description = "Keep it with your backups: the numbers are worth little without their salt."
+  value       = aws_ssm_parameter.salt.value
+  sensitive   = true
+}
+
+output "table" {
+  description = "Where the counter's item is."
+  value       = aws_dynamodb_table.counter.name
+}
+
+output "function" {
+  description = "The function; the pipeline's variable FUNCTION."
+  value       = aws_lambda_function.counter.function_name
+}
+
+output "live_version" {
+  description = "The version that visitors get."
+  value       = aws_lambda_alias.live.function_version
+}
+
+output "github_oidc_provider_arn" {
+  description = "For the second stage's github_oidc_provider_arn."
+  value       = local.github_provider
+}
+
+output "pipeline_role_arn" {
+  description = "Who the pipeline is while it ships to this stage; its variable AWS_ROLE."
+  value       = one(aws_iam_role.pipeline[*].arn)
+}
+
+output "plan_role_arn" {
+  description = "Who a pull request is while it plans; the variable AWS_ROLE of the environment aws-plan."
+  value       = one(aws_iam_role.plan[*].arn)
+}

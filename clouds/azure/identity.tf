@@ -1,0 +1,63 @@
+# Who the function is. It is made before the function, so that its rights are there when the function starts.
+resource "azurerm_user_assigned_identity" "function" {
+  name                = "${local.name}-function"
+  resource_group_name = azurerm_resource_group.counter.name
+  location            = azurerm_resource_group.counter.location
+  tags                = local.tags
+}
+
+# The platform needs it: its locks (the timer's is one), its keys, and the zip. The account is this counter's alone.
+resource "azurerm_role_assignment" "blobs" {
+  scope                = azurerm_storage_account.counter.id
+  role_definition_name = "Storage Blob Data Owner"
+  principal_id         = azurerm_user_assigned_identity.function.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+# The counter's table, which the function makes itself.
+resource "azurerm_role_assignment" "tables" {
+  scope                = azurerm_storage_account.counter.id
+  role_definition_name = "Storage Table Data Contributor"
+  principal_id         = azurerm_user_assigned_identity.function.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+# Writes the log, and cannot read it.
+resource "azurerm_role_assignment" "telemetry" {
+  scope                = azurerm_application_insights.counter.id
+  role_definition_name = "Monitoring Metrics Publisher"
+  principal_id         = azurerm_user_assigned_identity.function.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+# What sending a mail takes. Azure's own role for it, Communication and Email Service Owner, also reads keys and deletes.
+resource "azurerm_role_definition" "mail" {
+  name              = "${local.unique}-mail"
+  description       = "Sends mail through the visitor counter's Communication Services (${var.stage})"
+  scope             = azurerm_resource_group.counter.id
+  assignable_scopes = [azurerm_resource_group.counter.id]
+
+  permissions {
+    actions = [
+      "Microsoft.Communication/CommunicationServices/Read",
+      "Microsoft.Communication/CommunicationServices/Write",
+      "Microsoft.Communication/EmailServices/write",
+    ]
+  }
+}
+
+resource "azurerm_role_assignment" "mail" {
+  scope              = azurerm_communication_service.counter.id
+  role_definition_id = azurerm_role_definition.mail.role_definition_resource_id
+  principal_id       = azurerm_user_assigned_identity.function.principal_id
+  principal_type     = "ServicePrincipal"
+}
+
+# To own a storage account does not mean to see what is in it. This lets you, and no key has to be switched on for it.
+resource "azurerm_role_assignment" "owner" {
+  count = var.owner_object_id == "" ? 0 : 1
+
+  scope                = azurerm_storage_account.counter.id
+  role_definition_name = "Storage Table Data Contributor"
+  principal_id         = var.owner_object_id
+}

@@ -1,0 +1,58 @@
+"""What every door does with a call: hand it to the counter, and answer it also when there is none."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from answer import error, failed, respond
+from api import Api, unhealthy
+from documents import StoreError
+from request import BadRequest, Request, Response
+from settings import Settings, SettingsError
+
+log = logging.getLogger("visitor-counter")
+log.setLevel(logging.INFO)
+
+
+def answer(api: Callable[[], Api], request: Request) -> Response:
+    """The counter's answer to `request`, where `api` puts the counter together; otherwise why it cannot. Never raises:
+    a platform would show the exception's text to the visitor, or a page of its own without CORS."""
+    try:
+        return api().answer(request)
+    except (SettingsError, StoreError) as problem:
+        log.error("the counter cannot start: %s", problem)
+        return unready(request, problem, time.time())
+    except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the log the place
+        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), request.id)
+        return internal_error(request)
+
+
+def tell(settings: Settings) -> None:
+    """Writes to the log what works but should not stay as it is."""
+    for warning in (*settings.warnings, *settings.private_warnings):
+        log.warning("%s", warning)
+
+
+def unready(request: Request, problem: SettingsError | StoreError, now: float) -> Response:
+    """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
+    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it."""
+    with suppress(BadRequest):
+        request = request.resolved()
+    if request.route == "health":
+        return respond(request, Settings(), unhealthy(problem, now))
+    return respond(request, Settings(), failed(problem))
+
+
+def internal_error(request: Request) -> Response:
+    """The answer when something happened that never should. What it was is for the log alone."""
+    return respond(request, Settings(), error(500, "internal_error", "Something went wrong; the log says more."))
+
+
+def _place(unexpected: BaseException) -> str:
+    trace = unexpected.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"

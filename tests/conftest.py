@@ -1,0 +1,102 @@
+"""The places where a counter can be kept, each empty at first and opened again and again, as containers do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from engines import CLOUDS, needed
+from wire import object_store, signer
+
+from documents import Documents
+from local.laptop import Laptop
+from local.loop_thread import LoopThread
+from local.memory import MemoryDocuments
+from local.serving import BUCKET, Serving
+from local.sqlite import SqliteDocuments
+
+Place = Callable[[], Documents]
+TOLD = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def told_at_the_end(pytestconfig: pytest.Config) -> list[str]:
+    """Return the lines that stand at the end of the run, whichever process of it the test ran in."""
+    return pytestconfig.stash.setdefault(TOLD, [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the lines of a process of pytest-xdist over to the one that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = session.config.stash.get(TOLD, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take them."""
+    node.config.stash.setdefault(TOLD, []).extend(getattr(node, "workeroutput", {}).get("told", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write them."""
+    if lines := terminalreporter.config.stash.get(TOLD, []):
+        terminalreporter.section("schedules explored")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Run the stand-in of Oracle's services alone, without faults."""
+    with Serving(tmp_path_factory.mktemp("cloud"), gateway=False) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Laptop]]:
+    """Return what starts a cloud's database engine, once for all tests."""
+    running: dict[str, Laptop] = {}
+    with ExitStack() as stack:
+
+        def started(cloud: str) -> Laptop:
+            if cloud not in running:
+                laptop = needed(cloud)(tmp_path_factory.mktemp(cloud))
+                loop = stack.enter_context(LoopThread())
+                loop.run(laptop.start())
+                stack.callback(lambda: loop.run(laptop.stop()))
+                running[cloud] = laptop
+            return running[cloud]
+
+        yield started
+
+
+@pytest.fixture(params=["memory", "sqlite", "oracle", *CLOUDS])
+def fresh(
+    request: pytest.FixtureRequest, stand_in: Serving, engine: Callable[[str], Laptop]
+) -> Iterator[Callable[[], Place]]:
+    """Return what makes empty places: in memory, in SQLite, or over the real SDK of a cloud."""
+    with ExitStack() as opened:
+
+        def made() -> Place:
+            name = f"{uuid.uuid4()}.json"
+            if request.param == "memory":
+                shared = MemoryDocuments()
+                return lambda: shared
+            if request.param == "sqlite":
+                return lambda: SqliteDocuments(stand_in.objects, BUCKET, name)
+            if request.param == "oracle":
+                signing = signer(stand_in.principal)
+                return lambda: opened.enter_context(object_store(signing, stand_in.cloud_url, name))
+            laptop = engine(request.param)
+            return lambda: laptop.documents(name)
+
+        yield made
+
+
+@pytest.fixture
+def place(fresh: Callable[[], Place]) -> Place:
+    """Return what opens one and the same empty place again and again, as containers do."""
+    return fresh()

@@ -1,0 +1,312 @@
+"""The contract suite, run as `make contract` runs it: it finds nothing wrong with the counter, and every bug put in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+from urllib.request import Request, urlopen
+from xml.etree import ElementTree
+
+import pytest
+from contract.caller import AGENT, Caller
+from engines import CLOUDS, needed
+
+from crawlers import is_crawler
+from local.laptop import Hosting
+from local.serving import Serving
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITE = ROOT / "tests" / "contract"
+TOKEN = "a-token-that-nobody-must-see"
+CONFIG = {"REPORT_TOKEN": TOKEN, "SALT": "a-salt-of-the-tests"}
+VISITS = 6
+
+
+class Bug(NamedTuple):
+    """A change to one file of the function, and the sentence of the suite that it breaks."""
+
+    file: str
+    good: str
+    bad: str
+    breaks: str
+
+
+BUGS: Mapping[str, Bug] = {
+    "every visit counts twice": Bug(
+        "tally.py",
+        '            fields["pageviews"] = _plus(fields["pageviews"], 1)',
+        '            fields["pageviews"] = _plus(fields["pageviews"], 2)',
+        "No visit is counted twice",
+    ),
+    "peek counts": Bug(
+        "api.py",
+        'if not counts or request.query.get("peek", "0").lower() not in ("0", "false", "no"):',
+        "if not counts:",
+        "With peek the totals are read and nothing is counted.",
+    ),
+    "any id is taken": Bug(
+        "api.py",
+        "isinstance(vid, str) and _VID.fullmatch(vid)",
+        "isinstance(vid, str)",
+        "An id with other characters, or too long, is refused",
+    ),
+    "the privacy of browsers is ignored": Bug(
+        "api.py",
+        "vid = None if _wants_privacy(request) else _vid(request)",
+        "vid = _vid(request)",
+        "With Sec-GPC the page view counts, and the id is not looked at.",
+    ),
+    "every origin is echoed": Bug(
+        "answer.py",
+        'headers["Access-Control-Allow-Origin"] = "*"',
+        'headers["Access-Control-Allow-Origin"] = origin or "*"',
+        "An origin that is not listed is never named",
+    ),
+    "the token is compared as far as it goes": Bug(
+        "api.py",
+        "return hmac.compare_digest(_sha256(given.strip()), _sha256(self._settings.report_token.reveal()))",
+        "return given != '' and self._settings.report_token.reveal().startswith(given)",
+        "The owner's token without its last character lets nobody in.",
+    ),
+    "who shows no token is let in": Bug(
+        "api.py",
+        "return hmac.compare_digest(",
+        "return not given or hmac.compare_digest(",
+        "Nobody sees the numbers without the owner's token",
+    ),
+    "an error shows the exception": Bug(
+        "request.py",
+        'raise BadRequest("bad_request", "The body is not JSON.") from error',
+        'raise BadRequest("bad_request", f"The body is not JSON: {error!r}") from error',
+        "No error shows a stack, an exception",
+    ),
+    "an error repeats what was sent": Bug(
+        "api.py",
+        '"vid must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -"',
+        'f"{vid} is no vid"',
+        "No error repeats what was sent",
+    ),
+    "caches may keep answers": Bug(
+        "answer.py",
+        '"Cache-Control": "no-store",',
+        "",
+        "No cache keeps an answer",
+    ),
+    "all calls have one id": Bug(
+        "answer.py",
+        '"X-Request-Id": request.id,',
+        '"X-Request-Id": "1",',
+        "No two answers of this run have the same request id.",
+    ),
+    "HEAD is refused": Bug(
+        "api.py",
+        '"counter": (("GET", "HEAD", "POST"), self._counter),',
+        '"counter": (("GET", "POST"), self._counter),',
+        "HEAD /counter has the status and headers of a look",
+    ),
+    "health counts": Bug(
+        "api.py",
+        "count = self._store.read(request.deadline).pageviews",
+        "count = self._store.keep(Visit(request.id, '2026-01-01'), self._now(), request.deadline).pageviews",
+        "/health says that the storage answers, and counts nothing.",
+    ),
+    "the badge is one behind": Bug(
+        "badge.py",
+        "else tally.pageviews:,}",
+        "else tally.pageviews - 1:,}",
+        "Page, health and badge tell the same page views.",
+    ),
+}
+"""Bugs that somebody may make one day, and what the suite has to say to each."""
+
+
+class Run(NamedTuple):
+    """What came of one run of the suite: its exit status, what it printed, and the sentences that it found broken."""
+
+    status: int
+    printed: str
+    kept: int
+    broken: list[str]
+
+
+def run(url: str, folder: Path, *options: str, token: str = TOKEN, part: Path = SUITE) -> Run:
+    """Run the suite as `make contract` does, or a part of it."""
+    results = folder / "contract.xml"
+    command = [sys.executable, "-m", "pytest", str(part), "--url", url, f"--junitxml={results}", *options]
+    environment = {"PATH": os.environ["PATH"], "TOKEN": token}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    kept, broken = 0, []
+    for case in ElementTree.parse(results).iter("testcase") if results.exists() else ():  # noqa: S314 - pytest's own
+        sentence = next(one.attrib["value"] for one in case.iter("property") if one.attrib["name"] == "sentence")
+        if case.find("failure") is not None or case.find("error") is not None:
+            broken.append(sentence)
+        elif case.find("skipped") is None:
+            kept += 1
+    assert TOKEN[:-1] not in done.stdout + done.stderr + (results.read_text() if results.exists() else "")
+    return Run(done.returncode, done.stdout + done.stderr, kept, broken)
+
+
+def with_bug(bug: Bug, folder: Path) -> Path:
+    """Copy the function with a bug in it, and return its file."""
+    for path in (*ROOT.glob("*.py"), ROOT / "crawlers.txt"):
+        shutil.copy(path, folder)
+    text = (folder / bug.file).read_text()
+    assert text.count(bug.good) == 1, f"{bug.file} has changed: say anew how to put this bug in"
+    (folder / bug.file).write_text(text.replace(bug.good, bug.bad))
+    return folder / "func.py"
+
+
+def test_the_counter_keeps_the_contract(tmp_path: Path) -> None:
+    """Alone with the function behind the local gateway every number is exact, and nothing is broken."""
+    with Serving(tmp_path, containers=1, config=CONFIG) as here:
+        done = run(f"{here.url}/v1", tmp_path, "--alone", "--send-report")
+        mails = here.mailbox.messages()
+
+    assert (done.status, done.broken) == (0, [])
+    assert done.kept >= 200
+    assert f"{VISITS} page views were counted" in done.printed
+    assert len(mails) == 1
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
+    """So it is on every other cloud, with its own engine and its own door."""
+    with Hosting(needed(cloud)(tmp_path, containers=1, config=CONFIG)) as here:
+        done = run(here.url + here.here.door.prefix, tmp_path, "--alone")
+
+    assert (done.status, done.broken) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"COUNT_ON": "POST", "IGNORE_CRAWLERS": "no", "ALLOWED_ORIGINS": "https://one.example,https://two.example"},
+        {"SEEN_LIMIT": "0", "TIMEZONE": "Pacific/Kiritimati"},
+    ],
+    ids=["POST", "estimate"],
+)
+def test_the_owner_s_settings_are_coped_with(tmp_path: Path, config: Mapping[str, str]) -> None:
+    """Whatever the owner set, the suite finds out and nothing is broken."""
+    with Serving(tmp_path, containers=1, config={**CONFIG, **config}) as here:
+        done = run(f"{here.url}/v1", tmp_path, "--alone")
+
+    assert (done.status, done.broken) == (0, [])
+
+
+def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
+    """Without the owner's token, and with none set, his part is left out, visibly, and nobody gets a mail."""
+    with Serving(tmp_path, containers=1, config={"SALT": "s"}) as here:
+        done = run(f"{here.url}/v1", tmp_path, "--send-report", token="")
+        mails = here.mailbox.messages()
+
+    assert (done.status, done.broken, mails) == (0, [], [])
+    assert "only the owner may ask this" in done.printed
+
+
+def test_visits_of_others_do_not_matter(tmp_path: Path) -> None:
+    """On a site that others visit meanwhile nothing is broken either."""
+    with Serving(tmp_path, containers=3, warm=2, config=CONFIG) as here:
+        done = threading.Event()
+
+        def visit() -> None:
+            number = 0
+            while not done.wait(0.1):
+                number += 1
+                with urlopen(Request(f"{here.url}/v1/counter?vid=other-{number}", method="POST"), timeout=20):
+                    pass
+
+        other = threading.Thread(target=visit)
+        other.start()
+        try:
+            found = run(f"{here.url}/v1", tmp_path)
+        finally:
+            done.set()
+            other.join()
+
+    assert (found.status, found.broken) == (0, [])
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_is_found(tmp_path: Path, name: str, record_property: Callable[[str, object], None]) -> None:
+    """Every one of these bugs breaks the sentence that is about it. Only the part with that sentence is run."""
+    bug = BUGS[name]
+    (part,) = [path for path in SUITE.glob("test_*.py") if f'"""{bug.breaks}' in path.read_text()]
+    (tmp_path / "function").mkdir()
+    with Serving(tmp_path, containers=1, function=with_bug(bug, tmp_path / "function"), config=CONFIG) as here:
+        done = run(f"{here.url}/v1", tmp_path, "--alone", part=part)
+
+    record_property("breaks", bug.breaks)
+    assert done.status == 1
+    assert [sentence for sentence in done.broken if sentence.startswith(bug.breaks)], done.printed
+    assert re.search(rf"BROKEN +{re.escape(bug.breaks)}", done.printed)
+
+
+def test_what_cannot_be_asked_is_one_line(tmp_path: Path) -> None:
+    """No counter, a wrong prefix, a wrong token, no URL: one line says so, instead of hundreds of failures."""
+    with Serving(tmp_path, containers=1, config=CONFIG) as here:
+        nobody = run("http://127.0.0.1:9", tmp_path)
+        nothing = run(here.url, tmp_path)
+        stranger = run(f"{here.url}/v1", tmp_path, token="wrong")
+    nonsense = run("localhost", tmp_path)
+    nowhere = run("", tmp_path)
+
+    for done, words in (
+        (nobody, "cannot be reached"),
+        (nothing, "There is no counter at"),
+        (stranger, "TOKEN is not the REPORT_TOKEN"),
+        (nonsense, "cannot be asked"),
+        (nowhere, "Which counter?"),
+    ):
+        assert done.status != 0
+        assert words in done.printed
+        assert len(done.printed.strip().splitlines()) == 1
+
+
+def test_a_gateway_s_limit_is_kept_to() -> None:
+    """A gateway that says 429 is asked again a second later: what it refused never came as far as the counter."""
+
+    class Gateway(BaseHTTPRequestHandler):
+        came: ClassVar[list[float]] = []
+
+        def do_POST(self) -> None:
+            self.came.append(time.monotonic())
+            self.send_response(429 if len(self.came) == 1 else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        answer = Caller(f"http://127.0.0.1:{server.server_port}").ask("/counter", "POST", counts=True)
+        server.shutdown()
+        thread.join()
+
+    assert answer.status == 200
+    assert len(Gateway.came) == 2
+    assert Gateway.came[1] - Gateway.came[0] >= 1
+
+
+def test_the_suite_comes_as_itself() -> None:
+    """Its user agent is no crawler's, so that its visits are counted like those of people."""
+    assert not is_crawler(AGENT)
+
+
+def test_an_ordinary_run_does_not_ask_anybody() -> None:
+    """Whoever runs all tests does not run the suite: it has no URL then."""
+    # The other files are left out for the sake of time.
+    command = [sys.executable, "-m", "pytest", "tests", "--collect-only", "-q", "--ignore-glob=tests/test_*.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "browser/test_counter.py" in done.stdout
+    assert "contract/" not in done.stdout
