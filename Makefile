@@ -82,6 +82,12 @@ cloudy := $(wildcard clouds/*/requirements.txt clouds/*/engine/requirements.txt 
 $(VENV)/installed-test: tests/requirements.lock $(python)
 	@echo "Installing what the tests need into $(VENV), once ..."
 	@$(pip) -r tests/requirements.lock
+	@# Now, and not by several tests at once. Without Node the tests that need it are skipped, and say so.
+	@for engine in clouds/*/engine; do \
+	    if npm --version >/dev/null 2>&1; then \
+	        (cd "$$engine" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) || exit; \
+	    fi; \
+	done
 	@touch $(VENV)/installed-oracle $@
 
 # A name on PATH may be a version manager's shim that fails, so every candidate is run and asked. Oracle's kit for

@@ -227,7 +227,7 @@ class Account:
 def account(tmp_path: Path) -> Iterator[Account]:
     """An account with nothing in it."""
     if problem := missing():
-        if os.environ.get("REQUIRE_ENGINES"):
+        if os.environ.get("REQUIRE_TERRAFORM"):
             pytest.fail(problem)
         pytest.skip(problem)
     here = Account(tmp_path)
