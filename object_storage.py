@@ -46,9 +46,12 @@ def connect(signer: Any, endpoint: str | None = None, config: Mapping[str, Any] 
         circuit_breaker_strategy=NoCircuitBreakerStrategy(),
         **options,
     )
+    session = client.base_client.session
+    for adapter in session.adapters.values():
+        # At some refusals the SDK makes its session anew, and drops the old connections open as they are.
+        adapter.poolmanager.pools.dispose_func = lambda pool: pool.close()
     # What the environment says of proxies and certificates is asked once here: asked at each request, as the SDK
     # does, it is a fifth of a request's CPU time.
-    session = client.base_client.session
     address = re.sub(r"\{.*?\}", "", client.base_client.endpoint)
     merged = session.merge_environment_settings(address, {}, None, None, None)
     session.trust_env, session.proxies, session.verify = False, merged["proxies"], merged["verify"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -245,3 +247,27 @@ def test_a_silent_store_is_left_in_time(saying: Saying, signing: Any) -> None:
         took = time.monotonic() - start
 
     assert 0.25 < took < 0.9
+
+
+def test_no_connection_is_left_behind(stand_in: Serving, wire: ObjectStorage) -> None:
+    """An entry that is there already makes the SDK begin a new session; the connections of the old one are closed."""
+    gc.collect()
+    before = len(connections())
+    gc.disable()
+    try:
+        for number in range(12):
+            stand_in.cloud.faults = Faults({"put:lose-drop": 1})
+            with pytest.raises(Unavailable):
+                wire.append(str(number), TIMEOUT)
+            stand_in.cloud.faults = Faults()
+            wire.append(str(number), TIMEOUT)
+        left = len(connections()) - before
+    finally:
+        gc.enable()
+
+    assert left <= 1
+
+
+def connections() -> list[HTTPConnection]:
+    """Return the connections of this process that are open."""
+    return [found for found in gc.get_objects() if isinstance(found, HTTPConnection) and found.sock]

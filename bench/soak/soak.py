@@ -1,0 +1,220 @@
+"""Everything together: the function behind its gateway, everybody who comes, everything that goes wrong, the proof."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.soak.audit import Audit
+from bench.soak.fleet import Fleet
+from bench.soak.footprint import Footprint
+from bench.soak.history import History
+from bench.soak.stand_in import StandIn
+from bench.soak.storm import Storm
+from bench.soak.visitors import Visitors
+from local.fn_door import FnDoor
+from local.gateway import Gateway
+from local.notifications import TOPIC
+from local.principal import Principal
+from local.serving import BUCKET, ROOT
+from local.storage import NAMESPACE
+
+SALT = "soak"
+TOKEN = "soak-token"  # noqa: S105 - lets nobody in anywhere
+WARM_CALLS = 30
+"""Calls after which a process has been everywhere, and is as large as it should get."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, with which chances, by how many at once; `pace` is the most seconds of one phase of faults."""
+
+    seconds: float = 120.0
+    seed: int = 1
+    clients: int = 8
+    containers: int = 4
+    pace: float = 4.0
+    function: Path = ROOT / "func.py"
+
+
+@dataclass
+class Outcome:
+    """What came of it. `violations` is empty when all that was promised was kept."""
+
+    audit: Audit
+    footprint: Footprint = field(default_factory=Footprint)
+    injected: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    killed: int = 0
+    lost: int = 0
+    left: int = 0
+    restarts: int = 0
+    frozen: int = 0
+    mails: int = 0
+    seconds: float = 0.0
+
+    @property
+    def violations(self) -> list[str]:
+        return self.audit.violations + self.footprint.violations()
+
+
+def run(plan: Plan) -> Outcome:
+    """One soak. It ends early at the first violation, and leaves nothing behind."""
+    sockets = _sockets()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        data, temporary = Path(folder, "data"), Path(folder, "tmp")
+        for each in (data, temporary):
+            each.mkdir()
+        with _temporary_files_in(temporary):
+            soak = Soak(plan, data, temporary)
+            asyncio.run(soak.run())
+        left = sorted(path.name for path in temporary.iterdir())
+    wrong = soak.outcome.audit.violations
+    wrong += [f"{name} is left in the folder of temporary files" for name in left]
+    wrong += [f"process {pid} is left" for pid in sorted(soak.pids) if _runs(pid)]
+    if _sockets() > sockets:
+        wrong.append(f"{_sockets() - sockets} sockets of this process are left open")
+    return soak.outcome
+
+
+class Soak:
+    """One run in the folder `data`; containers get `temporary` for their temporary files. `pids` are all processes."""
+
+    def __init__(self, plan: Plan, data: Path, temporary: Path) -> None:
+        self.audit = Audit()
+        self.outcome = Outcome(self.audit)
+        self.pids: set[int] = set()
+        self._plan = plan
+        self._temporary = temporary
+        self._principal = Principal(data / "principal")
+        self._stand_in = StandIn(data)
+        self._fleet = Fleet(plan.function, self._environment, plan.containers, self.audit.called)
+        self._gateway = Gateway(FnDoor(self._fleet))
+        self._data = data
+        self._end = 0.0
+
+    async def run(self) -> None:
+        """Starts everything, lets it rage, waits until it is quiet, and settles the accounts."""
+        start = time.monotonic()
+        try:
+            await self._stand_in.start()
+            await self._gateway.start()
+            history = History(self._data, self.audit)
+            try:
+                await self._rage(history)
+            finally:
+                history.close()
+        finally:
+            await self._gateway.stop()
+            await self._fleet.stop()
+            await self._stand_in.stop()
+        self.outcome.seconds = time.monotonic() - start
+
+    async def _rage(self, history: History) -> None:
+        plan = self._plan
+        visitors = Visitors(self._gateway.url, SALT, TOKEN, self.audit)
+        storm = Storm(self._stand_in, self._fleet, plan.seed, plan.pace)
+        self._end = time.monotonic() + plan.seconds
+        async with asyncio.TaskGroup() as together:
+            watching = together.create_task(self._watch(history))
+            blows = [
+                together.create_task(work(self._is_over))
+                for work in (storm.weather, storm.kill_containers, storm.strike_the_stand_in)
+            ]
+            comings = [
+                together.create_task(visitors.come(plan.seed * 1000 + client, self._is_over))
+                for client in range(plan.clients)
+            ]
+            await asyncio.wait(blows)
+            await self._stand_in.weather({}, 0)
+            await asyncio.wait(comings)
+            await self._fleet.idle()
+            await self._stand_in.settle()
+            watching.cancel()
+        await self._settle(visitors, history)
+
+    async def _settle(self, visitors: Visitors, history: History) -> None:
+        await self._fleet.restart()
+        shown, told = await visitors.last()
+        await self._stand_in.settle()
+        history.end()
+        if not shown == told == self.audit.pageviews:
+            self._wrong(f"a fresh container shows {shown}, /stats {told}, the document {self.audit.pageviews}")
+        mails = history.mails()
+        if not visitors.reports_sent <= mails <= visitors.reports_asked:
+            self._wrong(f"{visitors.reports_sent} reports were said to be sent, and {mails} arrived")
+        if visitors.lost > self._fleet.killed:
+            self._wrong(f"{visitors.lost} calls died and {self._fleet.killed} containers were killed")
+        self.outcome.injected = self._stand_in.injected
+        self.outcome.requests = self._stand_in.requests.total()
+        self.outcome.killed, self.outcome.lost, self.outcome.left = self._fleet.killed, visitors.lost, visitors.left
+        self.outcome.restarts, self.outcome.frozen = self._stand_in.restarts, self._stand_in.frozen
+        self.outcome.mails = mails
+
+    async def _watch(self, history: History) -> None:
+        """Follows the document while it is written, and looks at what the processes hold."""
+        while True:
+            await asyncio.sleep(0.25)
+            history.read()
+            for container in self._fleet.containers:
+                self.pids.add(container.pid)
+                if container.calls >= WARM_CALLS:
+                    self.outcome.footprint.look("container", container.pid)
+            if self._stand_in.pid:
+                self.pids.add(self._stand_in.pid)
+                if self._stand_in.calls >= WARM_CALLS:
+                    self.outcome.footprint.look("stand-in", self._stand_in.pid)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._end or bool(self.audit.violations)
+
+    def _environment(self) -> dict[str, str]:
+        """What the platform and an owner would set, and the way to the stand-in."""
+        return {
+            **self._principal.environment(),
+            "BUCKET": BUCKET,
+            "NAMESPACE": NAMESPACE,
+            "TOPIC_OCID": TOPIC,
+            "SALT": SALT,
+            "REPORT_TOKEN": TOKEN,
+            "OBJECT_STORAGE_ENDPOINT": self._stand_in.url,
+            "NOTIFICATIONS_ENDPOINT": self._stand_in.url,
+            "PYTHONPATH": os.pathsep.join((str(self._plan.function.parent), str(ROOT))),
+            "TMPDIR": str(self._temporary),
+        }
+
+    def _wrong(self, what: str) -> None:
+        self.audit.violations.append(what)
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _sockets() -> int:
+    number = 0
+    with suppress(OSError):
+        for each in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                number += str(each.readlink()).startswith("socket:")
+    return number
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

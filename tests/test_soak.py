@@ -1,0 +1,162 @@
+"""The soak keeps every promise while everything goes wrong, and sees it when a promise is broken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.soak.audit import Audit, Fate, visit_id
+from bench.soak.soak import Plan, run
+from local.faults import KINDS
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="memory and sockets of processes are read in /proc")
+DAY = "2026-11-20"
+
+
+@needs_linux
+def test_every_visit_is_accounted_for() -> None:
+    """Twelve seconds of all kinds of faults, killed containers and a killed store: nothing lost, doubled or left."""
+    outcome = run(Plan(seconds=12, seed=7, pace=1.2))
+
+    assert outcome.violations == []
+    assert outcome.audit.difference() == 0
+    assert outcome.audit.count(Fate.ACKNOWLEDGED) > 50
+    assert outcome.audit.count(Fate.DOUBTFUL) > 0
+    assert outcome.audit.entries > 0
+    assert set(outcome.injected) == set(KINDS)
+    assert outcome.killed > 1
+    assert outcome.restarts > 0
+    assert outcome.footprint.memory("container") is not None
+
+
+@needs_linux
+@pytest.mark.parametrize(
+    "function, seen", [("forgetful", "was taken in 2 times"), ("careless", "was acknowledged and is in 0 times")]
+)
+def test_a_broken_loop_is_seen(function: str, seen: str) -> None:
+    """A counter that counts twice, or thanks for a visit that it did not keep, does not get through."""
+    outcome = run(Plan(seconds=40, seed=7, pace=1.2, function=Path(__file__).parent / f"{function}.py"))
+
+    assert any(seen in violation for violation in outcome.violations)
+
+
+class Book:
+    """An audit, and a document that a test writes by hand: versions of it, and visits by the names of their calls."""
+
+    def __init__(self) -> None:
+        self.audit = Audit()
+        self.document: dict[str, Any] = {"pageviews": 0, "uniqueVisitors": 0, "seen": [], "recent": []}
+
+    def visit(self, call: str, fate: Fate, visitor: str | None = None) -> str:
+        """Note a visit and what its visitor was told; return its id."""
+        number = self.audit.made(visitor, None)
+        self.audit.called(number, call)
+        self.audit.told(number, fate)
+        return visit_id(call)
+
+    def write(self, *recent: str, folded: tuple[str, ...] = (), pageviews: int = 1, unique: int = 0) -> None:
+        """Write the next version: visits that are added to it, and how much the totals grow."""
+        before = self.document
+        self.document = {
+            "pageviews": before["pageviews"] + pageviews,
+            "uniqueVisitors": before["uniqueVisitors"] + unique,
+            "days": {DAY: {"pageviews": before["pageviews"] + pageviews}},
+            "recent": [*before["recent"], *recent][-256:],
+            "folded": list(folded),
+        }
+        self.audit.follow(json.dumps(self.document).encode())
+
+    def concluded(self, *entries: str) -> list[str]:
+        """Return what the audit finds wrong in the end."""
+        self.audit.conclude(entries)
+        return self.audit.violations
+
+
+@pytest.fixture
+def book() -> Book:
+    """Return an audit of an empty counter."""
+    return Book()
+
+
+def test_the_audit_finds_nothing_where_all_is_well(book: Book) -> None:
+    """Acknowledged is in, refused is not, doubtful may be either; and the difference is none."""
+    book.write(book.visit("a", Fate.ACKNOWLEDGED, "x" * 64), unique=1)
+    book.write(folded=(book.visit("b", Fate.ACKNOWLEDGED, "x" * 64), book.visit("c", Fate.DOUBTFUL)), pageviews=2)
+    book.visit("d", Fate.DOUBTFUL)
+    book.visit("e", Fate.REFUSED)
+
+    assert book.concluded() == []
+    assert (book.audit.difference(), book.audit.doubtful_counted) == (0, 1)
+
+
+def test_the_audit_sees_a_visit_that_comes_again_much_later(book: Book) -> None:
+    """A visit is taken in once in all of history, however long ago the document forgot its id."""
+    again = book.visit("again", Fate.ACKNOWLEDGED)
+    book.write(again)
+    for number in range(300):
+        book.write(book.visit(f"{number}", Fate.ACKNOWLEDGED))
+    assert again not in book.document["recent"]
+    assert book.audit.violations == []
+    book.write(folded=(again,))
+
+    assert f"visit {again} was taken in 2 times" in book.concluded()
+
+
+@pytest.mark.parametrize(
+    "fate, kept, seen",
+    [
+        (Fate.ACKNOWLEDGED, False, "was acknowledged and is in 0 times"),
+        (Fate.REFUSED, True, "was refused and is in 1 times"),
+    ],
+)
+def test_the_audit_holds_the_counter_to_its_word(book: Book, fate: Fate, kept: bool, seen: str) -> None:
+    """What was acknowledged must be in, what was refused must not."""
+    visit = book.visit("a", fate)
+    if kept:
+        book.write(visit)
+
+    assert any(seen in violation for violation in book.concluded())
+
+
+def test_the_audit_sees_totals_without_visits_and_visits_without_totals(book: Book) -> None:
+    """The count grows by one for each visit that is taken in, and for nothing else."""
+    book.write(book.visit("a", Fate.ACKNOWLEDGED), pageviews=2)
+    book.write(book.visit("b", Fate.ACKNOWLEDGED), pageviews=0)
+
+    assert book.audit.violations[:2] == ["the count grew by 2 for 1 page views", "the count grew by 0 for 1 page views"]
+    # Both wrongs together add up, and are seen all the same.
+    assert book.audit.difference() == 0
+
+
+def test_the_audit_sees_who_was_counted_as_new(book: Book) -> None:
+    """A visitor who came before is not new, and a visit of nobody's is nobody's."""
+    book.write(book.visit("a", Fate.ACKNOWLEDGED, "x" * 64), unique=1)
+    book.write(book.visit("b", Fate.ACKNOWLEDGED, "x" * 64), unique=1)
+    book.write(visit_id("nobody"))
+
+    assert book.concluded()[0] == "2 unique visitors, in truth 1"
+    assert f"visit {visit_id('nobody')} is nobody's" in book.audit.violations
+
+
+def test_the_audit_sees_what_the_journal_lost_or_left(book: Book) -> None:
+    """An entry goes only when its visit was taken in, and at rest there is none."""
+    lost = book.visit("lost", Fate.DOUBTFUL)
+    book.audit.removed(f"{DAY}.{lost}.-.-")
+
+    found = book.concluded(f"{DAY}.left.-.-")
+
+    assert f"the journal's entry of visit {lost} was removed and never taken in" in found
+    assert f"the entry {DAY}.left.-.- is left in the journal" in found
+
+
+def test_the_audit_sees_a_document_that_forgets(book: Book) -> None:
+    """The ids of the last visits stay: without them a repeated write would not be known again."""
+    book.write(book.visit("a", Fate.ACKNOWLEDGED))
+    book.document["recent"] = []
+    book.write(book.visit("b", Fate.ACKNOWLEDGED))
+
+    assert "recent is not what it was, and one visit more" in book.audit.violations
