@@ -53,7 +53,7 @@ class Api:
         publisher: Callable[[], Publisher],
         now: Callable[[], float],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._store = store
         self._publisher = publisher
         self._now = now
@@ -75,7 +75,7 @@ class Api:
             answer = error(problem.status, problem.word, str(problem))
         except StoreError as problem:
             answer = failed(problem)
-        return respond(request, self._settings, answer)
+        return respond(request, self.settings, answer)
 
     def _dispatch(self, request: Request) -> Answer:
         if request.method == "OPTIONS":
@@ -89,7 +89,7 @@ class Api:
         return handle(request)
 
     def _counter(self, request: Request) -> Answer:
-        counts = request.method == "POST" or (request.method == "GET" and self._settings.count_on_get)
+        counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on_get)
         if not counts or request.query.get("peek", "0").lower() not in ("0", "false", "no"):
             return 200, _shown(self._store.read(request.deadline), "peek"), {}
         visit = self._visit(request)
@@ -102,7 +102,7 @@ class Api:
         return Visit(
             id=_visit_id(request.id),
             day=str(self._today().date()),
-            visitor=visitor_hash(self._settings.salt.reveal(), vid) if vid and not reason else None,
+            visitor=visitor_hash(self.settings.salt.reveal(), vid) if vid and not reason else None,
             reason=reason,
         )
 
@@ -110,7 +110,7 @@ class Api:
         hints = " ".join(request.headers.get(name, "") for name in _HINTS).lower()
         if "prefetch" in hints or "prerender" in hints or "preview" in hints:
             return "prefetch"
-        if self._settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
+        if self.settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
             return "crawler"
         return None
 
@@ -123,7 +123,7 @@ class Api:
         return 200, picture, headers
 
     def _health(self, request: Request) -> Answer:
-        warnings = {"warnings": self._settings.warnings} if self._settings.warnings else {}
+        warnings = {"warnings": self.settings.warnings} if self.settings.warnings else {}
         try:
             count = self._store.read(request.deadline).pageviews
         except StoreError as problem:
@@ -135,7 +135,7 @@ class Api:
         if not self._is_owner(request):
             return _unauthorized()
         tally, waiting = self._store.settle(self._now(), request.deadline)
-        return 200, stats(tally, waiting, self._today(), self._settings), {}
+        return 200, stats(tally, waiting, self._today(), self.settings), {}
 
     def _report(self, request: Request) -> Answer:
         if not self._is_owner(request):
@@ -144,7 +144,7 @@ class Api:
         try:
             publisher = self._publisher()
             tally, _ = self._store.settle(self._now(), request.deadline)
-            publisher.publish(*compose(tally, today, self._settings, again=self._unclear_on == today.date()))
+            publisher.publish(*compose(tally, today, self.settings, again=self._unclear_on == today.date()))
         except NotPublished as problem:
             if not problem.retry:
                 return error(500, "misconfigured", str(problem))
@@ -156,16 +156,16 @@ class Api:
     def _is_owner(self, request: Request) -> bool:
         if request.direct:
             return True
-        if self._settings.report_token is None:
+        if self.settings.report_token is None:
             return False
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             given = request.query.get("token", "")
         # Of the hashes, so that not even the length can be told from the time it takes.
-        return hmac.compare_digest(_sha256(given.strip()), _sha256(self._settings.report_token.reveal()))
+        return hmac.compare_digest(_sha256(given.strip()), _sha256(self.settings.report_token.reveal()))
 
     def _today(self) -> datetime:
-        return datetime.fromtimestamp(self._now(), self._settings.timezone)
+        return datetime.fromtimestamp(self._now(), self.settings.timezone)
 
 
 def unhealthy(problem: SettingsError | StoreError, now: float, **more: Any) -> Answer:

@@ -16,6 +16,7 @@ where several write in turn, that spares each of them two more defeats."""
 
 FIRST_WAIT = 0.025
 LONGEST_WAIT = 0.4
+"""Seconds. The wait before attempt n is a random part of FIRST_WAIT * 2^(n-1), and never longer than this."""
 
 DOCUMENT, JOURNAL = "document", "journal"
 QUIET = (DOCUMENT, DOCUMENT, JOURNAL, JOURNAL, DOCUMENT)
@@ -74,7 +75,7 @@ class Places:
         return WARY if self._wary_writes > 0 or self._busy_until != _NEVER else QUIET
 
     def left(self, now: float, jitter: float) -> None:
-        """Notes that conflicts led to the journal."""
+        """Notes that conflicts led to the journal, at `now` in monotonic seconds; `jitter` is from 0 to 1."""
         self._busy_until = now + 1 + jitter
         self._wary_writes = WARY_WRITES
 

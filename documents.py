@@ -42,7 +42,8 @@ class Misconfigured(StoreError):
 
 class Documents(Protocol):
     """Where the document and the journal are kept. Adapters do not inherit from this, do not retry, and translate
-    whatever their vendor says into Conflict, Unavailable and Misconfigured. `timeout` is in seconds."""
+    whatever their vendor says: every method raises Unavailable, `unclear` where it may have been done all the same, or
+    Misconfigured, where nothing was. `timeout` is in seconds."""
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
         """The document and its version, which is opaque; None only when the store is sure that there is none."""
@@ -56,7 +57,7 @@ class Documents(Protocol):
         """Adds the journal entry named `entry`; if it is there already, nothing."""
 
     def entries(self, timeout: float) -> list[str]:
-        """Names of entries in the journal: all, or the first PAGE of them."""
+        """Names of entries in the journal: all, or PAGE of them, by an order that stays the same."""
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
         """Removes these entries; one that is gone already is no error."""

@@ -20,14 +20,21 @@ log.setLevel(logging.INFO)
 def answer(api: Callable[[], Api], request: Request) -> Response:
     """The counter's answer to `request`, where `api` puts the counter together; otherwise why it cannot. Never raises:
     a platform would show the exception's text to the visitor, or a page of its own without CORS."""
+    settings = Settings()
     try:
-        return api().answer(request)
+        counter = api()
+        settings = counter.settings
+        response = counter.answer(request)
     except (SettingsError, StoreError) as problem:
         log.error("the counter cannot start: %s", problem)
-        return unready(request, problem, time.time())
+        response = unready(request, problem, time.time(), settings)
     except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the log the place
         log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), request.id)
-        return internal_error(request)
+        response = internal_error(request, settings)
+    if request.url is None and response.status >= 500:
+        # Nobody looks at what a schedule is answered.
+        log.error("a direct call failed: %s", response.body.decode())
+    return response
 
 
 def tell(settings: Settings) -> None:
@@ -36,19 +43,24 @@ def tell(settings: Settings) -> None:
         log.warning("%s", warning)
 
 
-def unready(request: Request, problem: SettingsError | StoreError, now: float) -> Response:
+def unready(
+    request: Request, problem: SettingsError | StoreError, now: float, settings: Settings | None = None
+) -> Response:
     """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
-    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it."""
+    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it; `settings`
+    say whose pages may read it, if they are known."""
+    known = settings or Settings()
     with suppress(BadRequest):
         request = request.resolved()
     if request.route == "health":
-        return respond(request, Settings(), unhealthy(problem, now))
-    return respond(request, Settings(), failed(problem))
+        return respond(request, known, unhealthy(problem, now))
+    return respond(request, known, failed(problem))
 
 
-def internal_error(request: Request) -> Response:
+def internal_error(request: Request, settings: Settings | None = None) -> Response:
     """The answer when something happened that never should. What it was is for the log alone."""
-    return respond(request, Settings(), error(500, "internal_error", "Something went wrong; the log says more."))
+    answer = error(500, "internal_error", "Something went wrong; the log says more.")
+    return respond(request, settings or Settings(), answer)
 
 
 def _place(unexpected: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from settings import Environment, address
+from settings import Environment, address, name
 
 FREE_REQUESTS = 50_000
 """API requests a month that Oracle's Always Free Object Storage includes. Price overviews by others say so; no page of
@@ -22,7 +22,7 @@ class ResourcePrincipal:
 
 @dataclass(frozen=True, slots=True)
 class OracleSettings:
-    """The bucket and the topic. Every one has a default; the README's table says what each is for."""
+    """The bucket and the topic. Every one has a default; docs/settings.md says what each is for."""
 
     bucket: str = "cloud-resume-data"
     object: str = "counter.json"
@@ -38,7 +38,7 @@ class OracleSettings:
         default = cls()
         return cls(
             bucket=environment.text("BUCKET") or default.bucket,
-            object=environment.read("OBJECT", _object_name, default.object),
+            object=environment.read("OBJECT", name, default.object),
             namespace=environment.text("NAMESPACE"),
             topic=environment.text("TOPIC_OCID"),
             object_storage_endpoint=environment.read("OBJECT_STORAGE_ENDPOINT", address, None),
@@ -54,9 +54,3 @@ def _principal(environment: Environment) -> ResourcePrincipal | None:
         return None
     rpst, pem, region = (environment.text(prefix + name) for name in ("RPST", "PRIVATE_PEM", "REGION"))
     return ResourcePrincipal(rpst, pem, region) if rpst and pem and region else None
-
-
-def _object_name(text: str) -> str:
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError("must be a name of at most 200 printable characters")
-    return text

@@ -21,7 +21,7 @@ SHORTEST_TOKEN = 16
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
-_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
+_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?/?", re.ASCII)
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Environment:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the owner may set on every cloud, and how many storage requests a month are free there (None: none are).
-    Every one has a default; the README's table says what each is for."""
+    Every one has a default; docs/settings.md says what each is for."""
 
     salt: Secret = Secret(DEFAULT_SALT)  # noqa: RUF009 - a value that never changes
     report_token: Secret | None = None
@@ -176,6 +176,15 @@ def _one_line(text: str) -> str:
 
 def address(text: str) -> str:
     """An address without a path. Raises ValueError saying what it must be."""
-    if not _URL.fullmatch(text):
+    found = _URL.fullmatch(text)
+    if not found or int(found[1] or 1) > 65535:
         raise ValueError("must be an address like https://host:port, without a path")
     return text.rstrip("/")
+
+
+def name(text: str) -> str:
+    """A name of at most 200 printable characters: journal entries are called after it, and stores allow 1,024 bytes or
+    more. Raises ValueError saying what it must be."""
+    if len(text) > 200 or not text.isprintable():
+        raise ValueError("must be a name of at most 200 printable characters")
+    return text

@@ -95,14 +95,17 @@ class Tally:
 
     @property
     def pageviews(self) -> int:
+        """Page views counted."""
         return int(self.fields["pageviews"])
 
     @property
     def unique(self) -> int:
+        """Different visitors, estimated if `unique_is_estimate`."""
         return int(self.fields["uniqueVisitors"])
 
     @property
     def unique_is_estimate(self) -> bool:
+        """Whether the visitors are a sketch by now."""
         return self.seen.sketch is not None
 
     @property
@@ -128,10 +131,12 @@ class Tally:
 
     @property
     def recent(self) -> Sequence[str]:
+        """Ids of the last visits written, oldest first."""
         return self.fields.get("recent", ())  # type: ignore[no-any-return]
 
     @property
     def folded(self) -> Sequence[str]:
+        """Ids of visits folded in from the journal, those whose entries are gone longest first."""
         return self.fields.get("folded", ())  # type: ignore[no-any-return]
 
     def has(self, visit_id: str) -> bool:
@@ -154,10 +159,9 @@ class Tally:
         return draft.finished()
 
     def fold(self, entries: Iterable[Visit], limits: Limits, more: bool = False, removed: Container[str] = ()) -> Tally:
-        """The tally with the journal's `entries` in it, each once however often it is folded. To be written, `entries`
-        must be what the journal held after this tally was read, or, if there may be `more`, the first of it, and this
-        tally still current then. `removed` are ids whose
-        entries are known to be gone."""
+        """The tally with the journal's `entries` in it, each once however often it is folded. To be written only over
+        the document that this tally was read from, and only if the entries were listed after that. `more`: the journal
+        may hold others as well. `removed`: ids whose entries are known to be gone."""
         draft = _Draft(self, limits)
         known = {*self.recent, *self.folded}
         listed: dict[str, None] = {}

@@ -10,7 +10,6 @@ from privacy import Seen, visitor_hash
 from tally import Limits, Tally, Visit
 
 Row = tuple[str, str, str]
-DYNAMODB_UNIT = 1024
 
 
 def sizes() -> Iterator[Row]:
@@ -27,11 +26,10 @@ def sizes() -> Iterator[Row]:
                 tally = tally.add(Visit(f"visit-{number:06}", "2026-11-21", visitor_hash("s", "again")), 1, limits)
                 data = tally.encode()
                 seconds.append(time.process_time() - start)
-            units = -(-len(data) // DYNAMODB_UNIT)
             yield (
                 f"{known:,} visitors, {name}",
                 f"{len(data) / 1024:.1f} KB, {median(seconds) * 1e6:.0f} microseconds of CPU",
-                f"{units} write units of DynamoDB",
+                "",
             )
 
 

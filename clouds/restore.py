@@ -12,6 +12,7 @@ import email.policy
 import importlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +28,6 @@ CLOUDS = Path(__file__).resolve().parent
 ROOT = CLOUDS.parent
 SECONDS = 20.0
 ATTEMPTS = 5
-YEAR_10000 = 253_402_300_800
 
 
 class Refused(Exception):
@@ -69,41 +69,56 @@ class Counter:
         for _ in range(ATTEMPTS):
             data, version = self.read()
             listing = Listing.of(self._documents.entries(SECONDS))
+            # An entry may have been folded and removed meanwhile: only an unchanged document and this listing are all.
+            if self.read()[1] != version:
+                continue
             if not listing.visits:
                 break
-            # An entry may have been folded while they were listed: only an unchanged document surely lacks it.
-            if self.read()[1] == version:
-                try:
-                    tally = Tally.empty() if version is None else Tally.decode(data, KEPT)
-                except NotACounter:
-                    break
-                if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
-                    data = tally.fold(listing.visits.values(), KEPT, listing.more).encode()
-                return data, len(missing), listing.more
+            try:
+                tally = Tally.empty() if version is None else Tally.decode(data, KEPT)
+            except NotACounter:
+                break
+            if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
+                data = tally.fold(listing.visits.values(), KEPT, listing.more).encode()
+            return data, len(missing), listing.more
         else:
             raise Refused("the counter is too busy just now, try again")
-        if version is None:
-            raise Refused("there is no document yet")
-        return data, 0, False
+        if version is not None:
+            return data, 0, False
+        raise Refused("there is no document yet")
 
-    def replace(self, data: bytes, agreed: bytes) -> bytes:
+    def replace(self, data: bytes, *, exists: bool, copy: Path) -> None:
         """
-        Put ``data`` in place of the document and return what was there: what was ``agreed`` to be replaced, or that
-        with the visits that it got since. Raises StoreError, and Refused when a document came or went meanwhile.
+        Put ``data`` in place of the document, if one ``exists``, which is saved to ``copy`` before. Raises StoreError,
+        OSError, and Refused when a document came or went meanwhile. Where surely nothing changed, no copy stays.
         """
-        for _ in range(ATTEMPTS):
-            there, version = self.read()
-            if bool(there) != bool(agreed):
-                raise Refused("somebody else made or removed the document just now; nothing was changed")
-            try:
-                self._documents.write(data, version, SECONDS)
-            except Conflict:
-                continue
-            except Unavailable:
-                if self.read()[0] != data:  # the answer may have been lost, and not the write
-                    raise
-            return there
-        raise Refused("the counter is too busy just now; nothing was changed, try again")
+        try:
+            for _ in range(ATTEMPTS):
+                there, version = self.read()
+                if exists is (version is None):
+                    raise Refused("somebody else made or removed the document just now; nothing was changed")
+                if exists:
+                    copy.write_bytes(there)
+                with suppress(Conflict):
+                    self._write(data, version, copy)
+                    return
+            raise Refused("the counter is too busy just now; nothing was changed, try again")
+        except (Refused, StoreError) as failure:
+            if not (isinstance(failure, Unavailable) and failure.unclear):
+                copy.unlink(missing_ok=True)
+            raise
+
+    def _write(self, data: bytes, version: str | None, copy: Path) -> None:
+        try:
+            self._documents.write(data, version, SECONDS)
+        except Unavailable as failure:
+            with suppress(StoreError):  # the answer may have been lost, and not the write
+                if failure.unclear and self.read()[0] == data:
+                    return
+            if not failure.unclear:
+                raise
+            told = f"{failure} The new document may be there all the same; the old one, if any, is in {copy}."
+            raise Unavailable(told, unclear=True) from failure
 
 
 KEPT = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
@@ -126,9 +141,8 @@ def owner(cloud: str) -> type[Owner]:
 
 def document_in(data: bytes) -> bytes:
     """
-    Return the counter document in a file: all of it, or the JSON in the text of a daily mail.
-
-    The mail may be saved whole (.eml) or only its text. Raises Refused when there is no counter in it.
+    Return the counter document in a file: all of it, or the JSON in the text of a daily mail, which may be saved whole
+    (.eml) or only its text. Raises Refused when there is no counter in it.
     """
     try:
         decode(data, 0)
@@ -139,13 +153,11 @@ def document_in(data: bytes) -> bytes:
         # From the end: the document is the last thing in a mail, but for what the mail service adds.
         starts = [at for at, sign in enumerate(text) if sign == "{" and text[:at].rpartition("\n")[2].strip() == ""]
         for at in reversed(starts):
-            try:
+            with suppress(ValueError, RecursionError):
                 _, end = json.JSONDecoder().raw_decode(text, at)
                 found = text[at:end].encode()
                 decode(found, 0)
                 return found
-            except (ValueError, RecursionError):
-                continue
     raise Refused(f"the file is no counter, and no mail with one in it: {reason}")
 
 
@@ -153,7 +165,9 @@ def body_of(data: bytes) -> str:
     """Return the plain text of a mail that was saved whole; nothing of any other file."""
     mail = email.message_from_bytes(data, policy=email.policy.default)
     body = mail.get_body(("plain",)) if "content-type" in mail else None
-    return str(body.get_content()) if body else ""
+    with suppress(LookupError):  # an alphabet that nobody knows
+        return body.get_content() if body else ""
+    return ""
 
 
 def starting_at(pageviews: int, visitors: int) -> bytes:
@@ -164,16 +178,15 @@ def starting_at(pageviews: int, visitors: int) -> bytes:
 
 def described(data: bytes) -> str:
     """Return what is in a document, in a line."""
-    if not data:
-        return "nothing: there is no document"
     try:
         tally = Tally.decode(data, Limits(seen=0))
     except NotACounter as problem:
         return f"{len(data):,} bytes that are no counter: {problem}"
     totals = f"{tally.pageviews:,} page views, {tally.unique:,} unique visitors"
-    updated = tally.updated_at or 0
-    known = 0 < updated < YEAR_10000
-    return totals + (f", last counted {datetime.fromtimestamp(updated, UTC):%Y-%m-%d %H:%M} UTC" if known else "")
+    with suppress(ValueError, OverflowError, OSError):  # a moment that no calendar has
+        if tally.updated_at:
+            totals += f", last counted {datetime.fromtimestamp(tally.updated_at, UTC):%Y-%m-%d %H:%M} UTC"
+    return totals
 
 
 def save(counter: Counter, file: Path, *, over: bool) -> None:
@@ -194,19 +207,17 @@ def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> N
         decode(data, 0)
     except NotACounter as problem:
         raise Refused(f"that is no counter: {problem}") from problem
-    there, _ = counter.read()
-    print(f"There now:  {described(there)}\nThen there: {described(data)}")
+    there, version = counter.read()
+    exists = version is not None
+    now = described(there) if exists else "nothing: there is no document"
+    print(f"There now:  {now}\nThen there: {described(data)}")
     if waiting := counter.waiting():
         print(f"{waiting} visits wait in the journal; the function will add them to what is there then.")
     if not agreed and input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):
         raise Refused("nothing was changed")
-    replaced = counter.replace(data, there)
-    if replaced:
-        copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
-        copy.write_bytes(replaced)
-        print(f"Done. What was there is in {copy}; to go back: import {copy}")
-    else:
-        print("Done.")
+    copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
+    counter.replace(data, exists=exists, copy=copy)
+    print(f"Done. What was there is in {copy}; to go back: import {copy}" if exists else "Done.")
 
 
 class Options(argparse.Namespace):

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from local.containers import ContainerFailed
+    from local.engine import EngineFailed
     from local.faults import KINDS, Faults
-    from local.laptop import EngineFailed, Hosting, clouds, laptop
+    from local.laptop import Hosting, clouds, laptop
     from local.notifications import Message
+    from local.pool import ContainerFailed
     from local.principal import write_secret
     from local.restart import among
     from local.serving import ROOT, Serving
@@ -146,8 +147,8 @@ def check(options: argparse.Namespace) -> None:
     for package in ("fdk", "oci") if options.cloud == "oracle" else ():
         if importlib.util.find_spec(package) is None:
             fail(f"{package} is not installed; run: make run")
-    if options.cloud != "oracle" and (options.fault or options.latency or options.region != REGION):
-        fail("--fault, --latency and --region are for --cloud oracle only")
+    if options.cloud != "oracle" and (options.fault or options.region != REGION):
+        fail("--fault and --region are for --cloud oracle only")
     if not options.function.is_file():
         fail(f"{options.function} not found")
     if not 0 <= options.port <= 65535:
@@ -185,7 +186,14 @@ def on_laptop(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting
         fail(f"{missing.name} is not installed; run: make run CLOUD={options.cloud}")
     if why := kind.missing():
         fail(why)
-    here = kind(options.data, containers=options.containers, config=config, say=say, on_message=show_mail)
+    here = kind(
+        options.data,
+        containers=options.containers,
+        config=config,
+        say=say,
+        on_message=show_mail,
+        latency=options.latency / 1000,
+    )
     return Hosting(here, host=options.host, port=options.port)
 
 

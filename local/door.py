@@ -4,6 +4,14 @@ What stands between the gateway of this machine and a cloud's function: HTTP in,
 
 from typing import NamedTuple, Protocol
 
+# Between two hops only, and never passed on (RFC 9110, section 7.6.1).
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+     "transfer-encoding", "upgrade", "expect")
+)  # fmt: skip
+# What a server says anew of the body that it sends on.
+OWN = frozenset(("connection", "keep-alive", "transfer-encoding", "content-length"))
+
 
 class HttpCall(NamedTuple):
     """A request as it came in. ``target`` is path and query as they were sent, ``headers`` in their order."""
@@ -42,3 +50,12 @@ class Door(Protocol):
 
     async def invoke(self, body: bytes) -> bytes:
         """Call the function directly, as its owner may. Raises FunctionFailed."""
+
+
+def sendable(value: str) -> str:
+    """Return the text with bytes that are not UTF-8 read as Latin-1, which is what the FDK would make of them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value

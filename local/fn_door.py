@@ -8,17 +8,13 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from local.containers import ContainerFailed, Pool
-from local.door import FunctionFailed, HttpAnswer, HttpCall
+from local.containers import Pool
+from local.door import HOP_BY_HOP, FunctionFailed, HttpAnswer, HttpCall, sendable
+from local.pool import ContainerFailed
 
 DEADLINE = 30
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 HTTP_HEADER = "fn-http-h-"
-# Between two hops only, and never passed on (RFC 9110, section 7.6.1).
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade", "expect")
-)  # fmt: skip
 
 
 class FnDoor:
@@ -95,15 +91,6 @@ def unwrap(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
     if "content-type" in headers:
         client.append(("content-type", headers["content-type"]))
     return HttpAnswer(int(headers.get("fn-http-status", "200")), client, body)
-
-
-def sendable(value: str) -> str:
-    """Return the text with bytes that are not UTF-8 read as Latin-1, which is what the FDK would make of them."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
 
 
 def deadline() -> str:

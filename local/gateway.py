@@ -10,14 +10,12 @@ from pathlib import Path
 from aiohttp import web
 from multidict import CIMultiDict
 
-from local.door import Door, FunctionFailed, HttpCall
+from local.door import OWN, Door, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
 # What the demo page puts before the routes, whatever the cloud's gateway would.
 DEMO = "/v1"
-# Ours to say: the body that goes out is the one we send.
-OWN = frozenset(("content-length", "connection", "transfer-encoding", "keep-alive"))
 
 
 class Gateway:

@@ -20,15 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 
-class EngineFailed(Exception):
-    """A cloud's database engine does not run; the text says why."""
-
-
 class Laptop(Protocol):
     """
     A cloud's database engine, its function and what mails the report, as ``clouds/NAME/NAME_laptop.py`` brings them.
 
-    ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes.
+    ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes,
+    ``latency`` the seconds that each storage request takes longer.
     ``door`` is the usual one of the ``doors``, which are all the ways that gateways have of calling the function.
     """
 
@@ -45,6 +42,7 @@ class Laptop(Protocol):
         config: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
         on_message: Callable[[Message], None] | None = None,
+        latency: float = 0.0,
     ) -> None: ...
 
     @staticmethod

@@ -1,5 +1,5 @@
 """
-Documents straight over the stand-in's objects, without a network in between.
+Documents straight over the stand-in's objects, without a network in between: what tests hold the others against.
 """
 
 from collections.abc import Sequence

@@ -12,16 +12,18 @@ CLOUDS: tuple[str, ...] = (
 )
 
 
+def cannot(why: str | None) -> None:
+    """Skip with the reason why something cannot run here, if there is one; fail in CI, where it must run."""
+    if why:
+        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(why)
+
+
 def needed(cloud: str) -> type[Laptop]:
     """Return what runs a cloud on this machine; skip with the reason where it cannot, but in CI, where it must."""
+    why: str | None
     try:
-        kind = laptop(cloud)
+        why = laptop(cloud).missing()
     except ModuleNotFoundError as missing:
-        why: str | None = f"{missing.name} is not installed"
-    else:
-        why = kind.missing()
-        if why is None:
-            return kind
-    if os.environ.get("REQUIRE_ENGINES"):
-        pytest.fail(f"{cloud}: {why}")
-    pytest.skip(f"{cloud}: {why}")
+        why = f"{missing.name} is not installed"
+    cannot(why and f"{cloud}: {why}")
+    return laptop(cloud)

@@ -154,6 +154,7 @@ class Counting:
 
     def __init__(self, stored: bytes | None = None, **environment: str) -> None:
         self.counter = Counter(stored, topic=True, **{"REPORT_TOKEN": TOKEN, **environment})
+        self.settings = self.counter.settings
         self.requests: list[Request] = []
 
     def answer(self, request: Request) -> Response:

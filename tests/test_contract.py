@@ -71,8 +71,8 @@ BUGS: Mapping[str, Bug] = {
     ),
     "the token is compared as far as it goes": Bug(
         "api.py",
-        "return hmac.compare_digest(_sha256(given.strip()), _sha256(self._settings.report_token.reveal()))",
-        "return given != '' and self._settings.report_token.reveal().startswith(given)",
+        "return hmac.compare_digest(_sha256(given.strip()), _sha256(self.settings.report_token.reveal()))",
+        "return given != '' and self.settings.report_token.reveal().startswith(given)",
         "The owner's token without its last character lets nobody in.",
     ),
     "who shows no token is let in": Bug(

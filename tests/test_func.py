@@ -492,6 +492,7 @@ BROKEN = """
 import func
 
 class Broken:
+    settings = None
     def answer(self, request):
         raise RuntimeError("qq-the-text-of-an-exception " + repr(request))
 
@@ -516,6 +517,6 @@ def test_the_unexpected_is_an_error_without_text(tmp_path: Path) -> None:
     for one in (told, direct):
         assert (one["ok"], one["error"]) == (False, "internal_error")
     assert (status, headers["x-request-id"]) == (500, told["requestId"])
-    assert "unexpected RuntimeError at broken.py:8" in log
+    assert "unexpected RuntimeError at broken.py:9" in log
     assert told["requestId"] in log
     assert "qq" not in log + json.dumps(told) + json.dumps(direct)

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 import urllib.request
 from pathlib import Path
 
@@ -51,7 +52,24 @@ def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
     assert counts == [1, 2]
 
 
-@pytest.mark.parametrize("option", [["--fault", "put:late=0.1"], ["--latency", "5"], ["--region", "eu-frankfurt-1"]])
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_storage_takes_as_long_as_was_asked_for(tmp_path: Path, cloud: str) -> None:
+    """With `--latency` each storage request takes that many milliseconds longer, so a warm visit does too."""
+    needed(cloud)
+    running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path, "--latency", "500")
+    url = re.search(r"Counter +(http://\S+)", running.said)
+    assert url, running.said
+    fetched(url[1])
+    begun = time.monotonic()
+    counted = json.loads(fetched(url[1]))["count"]
+    seconds = time.monotonic() - begun
+    status, errors = running.end(signal.SIGINT)
+
+    assert (counted, status) == (2, 0), errors
+    assert seconds >= 0.5
+
+
+@pytest.mark.parametrize("option", [["--fault", "put:late=0.1"], ["--region", "eu-frankfurt-1"]])
 def test_what_is_for_oracle_alone_is_said(option: list[str]) -> None:
     """What only the stand-in of Oracle's services can do is refused elsewhere, in one line."""
     assert "--cloud oracle only" in complaint("--cloud", CLOUDS[0], *option)

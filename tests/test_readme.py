@@ -1,9 +1,11 @@
-"""What the README says is what happens: its commands, its tables, its links."""
+"""What the README and the other pages say is what happens: their commands, their tables, their links."""
 
+import importlib.util
 import json
 import re
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,16 +20,41 @@ from settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+PLACES = ("*.md", ".github/*.md", "bench/*.md", "clouds/*.md", "clouds/*/*.md", "docs/**/*.md", "web/**/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
+STACKS = sorted({path.parent for path in ROOT.glob("clouds/*/*.tf")})
 TOKEN = "a-token-that-is-long-enough"
 MAKE = re.compile(r"make (\w+)")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def named(path: Path) -> str:
+    """Return a path below the root."""
+    return path.relative_to(ROOT).as_posix()
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=named)
+
+
+def blocks(language: str, text: str) -> list[str]:
+    """Return a page's blocks in a language, those in lists too, as somebody would paste them."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def anchors(text: str) -> set[str]:
+    """Return where links into a page may lead, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def modules(command: str, text: str) -> set[str]:
+    """Return the modules that a text runs with `command`."""
+    return set(re.findall(rf"{command} -m ([a-z][\w.]*\w)", text))
 
 
 def curls() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
+    return [line for block in blocks("sh", README) for line in block.splitlines() if line.startswith("curl ")]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +77,36 @@ def test_curl_lines_answer(here: Serving, line: str) -> None:
             json.load(answer)
 
 
-def test_make_targets_exist() -> None:
-    """Every `make` the README names is a target of the Makefile."""
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = MAKE.findall("\n".join([*blocks("sh"), *re.findall(r"`(make [^`\n]*)`", README)]))
+def makes(text: str) -> set[str]:
+    """Return the targets that a page names, in its blocks and in its sentences."""
+    return set(MAKE.findall("\n".join([*blocks("sh", text), *re.findall(r"`(make [^`\n]*)`", text)])))
 
-    assert {"run", "test", "bench"} <= set(named) <= targets
+
+@every_page
+def test_make_targets_exist(page: Path) -> None:
+    """Every `make` that a page names is a target of the Makefile."""
+    assert makes(page.read_text()) <= set(re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE))
+
+
+def test_the_targets_are_named() -> None:
+    """The README names what there is to do, and the look-up sees it."""
+    assert {"run", "test", "bench", "soak", "contract"} <= makes(README)
+
+
+def test_the_makefile_s_modules_exist() -> None:
+    """Every module that the Makefile runs is there to be run."""
+    run = modules("", MAKEFILE)
+
+    assert {"local", "bench", "bench.soak", "pytest"} <= run
+    assert [name for name in run if importlib.util.find_spec(name) is None] == []
+
+
+@every_page
+def test_the_modules_of_a_page_exist(page: Path) -> None:
+    """Every module that a page has Python run is there to be run."""
+    run = modules(r"python[\d.]*", page.read_text())
+
+    assert [name for name in run if importlib.util.find_spec(name) is None] == []
 
 
 def taken_away(link: str) -> bool:
@@ -63,29 +114,55 @@ def taken_away(link: str) -> bool:
     return any(f"{cloud}/" in link for cloud in {"aws", "azure"} - set(CLOUDS))
 
 
-def test_links_lead_somewhere() -> None:
-    """Every relative link and picture of every page of documentation leads to a file of this tree."""
-    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("web/**/*.md"), *ROOT.glob("clouds/**/*.md")]
-    for page in pages:
-        if "node_modules" in page.parts:
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link and picture of a page leads to a file of this tree, and to a heading that is in it."""
+    for link, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
+        if "://" in link or taken_away(link):
             continue
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-            assert "://" in link or taken_away(link) or (page.parent / link).exists(), f"{page.name}: {link}"
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), f"{link}#{anchor}"
 
 
 def test_the_settings_table_has_the_defaults() -> None:
-    """The defaults in the README's table are the defaults in the code."""
+    """The defaults in the table of settings are the defaults in the code."""
     default, oracle = Settings(), OracleSettings()
+    table = (ROOT / "docs/settings.md").read_text()
 
     for name, value in (
         ("`SALT`", f"`{default.salt.reveal()}`"),
         ("`BUCKET`, `OBJECT`", f"`{oracle.bucket}`, `{oracle.object}`"),
         ("`SEEN_LIMIT`, `HISTORY_DAYS`", f"`{default.seen_limit}`, `{default.history_days}`"),
     ):
-        assert f"| {name} | {value} |" in README
+        assert f"| {name} | {value} |" in table
 
 
-def test_the_shell_blocks_are_shell() -> None:
-    """Every shell block of the README parses as shell."""
-    for block in blocks("sh"):
-        subprocess.run(["sh", "-n"], input=block, text=True, check=True)
+@every_page
+def test_the_shell_blocks_are_shell(page: Path) -> None:
+    """Every shell block of a page, in a list too, parses as shell."""
+    text = page.read_text()
+    found = blocks("sh", text)
+    for block in found:
+        done = subprocess.run(["sh", "-n"], input=block, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), block
+
+    assert len(found) == text.count("```sh\n")
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=named)
+def test_what_a_page_asks_of_terraform_is_there(stack: Path) -> None:
+    """Outputs and addresses of resources in the commands of a cloud's page are in its Terraform, by these names."""
+    terraform = "\n".join(path.read_text() for path in stack.glob("*.tf"))
+    outputs = set(re.findall(r'^output "(\w+)"', terraform, re.MULTILINE))
+    resources = {f"{kind}.{name}" for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', terraform, re.MULTILINE)}
+    text = (stack / "README.md").read_text()
+    everywhere = (ROOT / "clouds/README.md").read_text()
+    asked = set(re.findall(r"terraform output -raw (\w+)", text + everywhere))
+    commands = re.findall(r"terraform (?:state rm|import)[^`\n]*", text)
+    addresses = set(re.findall(r"\b[a-z]+_\w+\.\w+", " ".join(commands)))
+
+    assert asked <= outputs
+    assert addresses <= resources
+    assert asked
+    assert addresses

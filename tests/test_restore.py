@@ -21,7 +21,7 @@ from test_local_command import Running
 
 from clouds import restore
 from counter_store import CounterStore
-from documents import PAGE, Documents
+from documents import PAGE, Documents, Unavailable
 from local.faults import Faults
 from local.laptop import Laptop
 from local.memory import MemoryDocuments
@@ -308,6 +308,27 @@ def test_what_is_folded_meanwhile_is_in_the_file_once() -> None:
     assert settled(documents).pageviews == 126
 
 
+def test_what_is_folded_and_gone_during_an_export_is_in_the_file() -> None:
+    """Where the journal is empty because somebody just folded it, the document that was read before is not enough."""
+
+    class Emptied(MemoryDocuments):
+        """A place whose function folds the journal just before somebody lists it for the first time."""
+
+        folded = False
+
+        def entries(self, timeout: float) -> list[str]:
+            if not self.folded:
+                self.folded = True
+                settled(self)
+            return super().entries(timeout)
+
+    documents = Emptied(OLD)
+    documents.append(Visit("one", "2026-09-21").entry(), TIMEOUT)
+    data, _, _ = restore.Counter(documents).complete()
+
+    assert json.loads(data)["pageviews"] == 124
+
+
 def test_an_export_gives_up_on_a_counter_that_never_rests() -> None:
     """Where the document changes each time, nothing is saved rather than something wrong."""
     documents = Folding(OLD, 100)
@@ -460,7 +481,7 @@ def test_a_visit_meanwhile_is_in_the_copy(
     assert all("if-match" in seen.headers for seen in serving.cloud.requests.of("put"))
 
 
-def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored) -> None:
+def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored, tmp_path: Path) -> None:
     """A visit between the last look and the write makes the write look again: nothing is replaced unseen."""
     stored.put(NEW)
     later = NEW.replace(b"4567", b"4568")
@@ -479,8 +500,40 @@ def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored) -> None:
                 stored.put(later)
             return found
 
-    assert restore.Counter(Hurried()).replace(OLD, NEW) == later
+    restore.Counter(Hurried()).replace(OLD, exists=True, copy=tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == later
     assert stored.kept() == OLD
+
+
+def test_where_no_copy_can_be_kept_nothing_is_replaced(stored: Stored, tmp_path: Path) -> None:
+    """The copy is written before the document is: a full disk costs nothing."""
+    stored.put(NEW)
+    with pytest.raises(OSError, match="directory"):
+        restore.Counter(stored.documents).replace(OLD, exists=True, copy=tmp_path / "no" / "folder")
+
+    assert stored.kept() == NEW
+
+
+def test_a_doubtful_replacement_leaves_its_copy(stored: Stored, tmp_path: Path) -> None:
+    """Where nobody can say whether the new document is there, the old one is in the copy, and the message names it."""
+    stored.put(NEW)
+    documents = stored.documents
+
+    class Doubtful:
+        """The store, whose answer to the write is lost, and which a visit comes to at once."""
+
+        append, entries, remove, read = documents.append, documents.entries, documents.remove, documents.read
+
+        def write(self, data: bytes, version: str | None, timeout: float) -> str:
+            documents.write(data, version, timeout)
+            stored.put(OLD.replace(b"123", b"124"))
+            raise Unavailable("No answer.", unclear=True)
+
+    with pytest.raises(Unavailable, match="the-copy"):
+        restore.Counter(Doubtful()).replace(OLD, exists=True, copy=tmp_path / "the-copy")
+
+    assert (tmp_path / "the-copy").read_bytes() == NEW
 
 
 def test_a_document_that_came_meanwhile_is_not_replaced(

@@ -182,6 +182,7 @@ BROKEN = f"""
 import func
 
 class Broken:
+    settings = None
     def answer(self, request):
         try:
             {{"{SALT}": 1}}["qqexqexqe"]

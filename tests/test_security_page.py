@@ -309,7 +309,7 @@ def test_a_secret_is_compared_in_one_place() -> None:
     ]
     assert len(digests) == 1
     assert all(argument.startswith("_sha256(") for argument in digests[0])
-    assert "self._settings.report_token.reveal()" in digests[0][1]
+    assert "self.settings.report_token.reveal()" in digests[0][1]
 
 
 LOUD = """

@@ -89,6 +89,7 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("SITE_NAME", "s" * 60, "site_name", "s" * 60),
     ("OBJECT_STORAGE_ENDPOINT", "http://localhost:1234/", "object_storage_endpoint", "http://localhost:1234"),
     ("NOTIFICATIONS_ENDPOINT", "https://n.example", "notifications_endpoint", "https://n.example"),
+    ("NOTIFICATIONS_ENDPOINT", "http://[::1]:8080", "notifications_endpoint", "http://[::1]:8080"),
 ]
 
 BAD: list[tuple[str, str]] = [
@@ -127,6 +128,11 @@ BAD: list[tuple[str, str]] = [
     ("OBJECT_STORAGE_ENDPOINT", "qqhost:80"),
     ("OBJECT_STORAGE_ENDPOINT", "https://qqhost/path"),
     ("OBJECT_STORAGE_ENDPOINT", "https://qqhost?query"),
+    ("OBJECT_STORAGE_ENDPOINT", "https://qq_host"),
+    ("OBJECT_STORAGE_ENDPOINT", "https://qqhost:port"),
+    ("OBJECT_STORAGE_ENDPOINT", "https://qqhost:99999"),
+    ("OBJECT_STORAGE_ENDPOINT", "https://[::1"),
+    ("OBJECT_STORAGE_ENDPOINT", "https://qquser:pw@host"),
     ("NOTIFICATIONS_ENDPOINT", "file:///qqetc"),
     ("SALT", "qq\udcff-not-utf8"),
     ("REPORT_TOKEN", "qq\udcff-not-utf8"),
@@ -135,7 +141,7 @@ BAD: list[tuple[str, str]] = [
 
 
 def test_nothing_has_to_be_set() -> None:
-    """Every setting has a default, which is the one the README names."""
+    """Every setting has a default, which is the one docs/settings.md names."""
     found = Found({})
 
     assert {name: getattr(found, name) for name in DEFAULTS} == DEFAULTS
@@ -146,7 +152,7 @@ def test_nothing_has_to_be_set() -> None:
 
 @pytest.mark.parametrize("name, text, attribute, expected", GOOD)
 def test_a_good_value_is_understood(name: str, text: str, attribute: str, expected: object) -> None:
-    """What is written as the README says is understood, and nothing else changes."""
+    """What is written as docs/settings.md says is understood, and nothing else changes."""
     found = Found({name: text})
 
     assert getattr(found, attribute) == expected

@@ -34,3 +34,5 @@ def connect(
         )
     except BotoCoreError as error:
         raise Misconfigured("The function does not know its region: check AWS_REGION.") from error
+    except ValueError as error:
+        raise Misconfigured("The address of a service is none: check DYNAMODB_ENDPOINT and SNS_ENDPOINT.") from error

@@ -15,16 +15,16 @@ import gateway_event
 from dynamodb import DynamoDB
 from dynamodb_proxy import DynamoDBProxy
 from dynoxide import CREDENTIALS, REGION, Dynoxide
-from lambda_pool import LambdaPool
+from execution_environment import ExecutionEnvironment
 from runtime_api import HandlerFailed
 from sns_standin import TOPIC, SnsStandin
 
 from documents import Documents
-from local.containers import ContainerFailed
 from local.door import FunctionFailed, HttpAnswer, HttpCall
 from local.notifications import Mailbox, Message
+from local.pool import ContainerFailed, Pool
 
-SECONDS = 15.0
+SECONDS = 29.0
 """The function's timeout, as Terraform sets it."""
 
 TABLE = "visitor-counter"
@@ -35,14 +35,14 @@ class LambdaDoor:
 
     prefix = ""
 
-    def __init__(self, pool: LambdaPool, event: Callable[[HttpCall], gateway_event.Event]) -> None:
+    def __init__(self, pool: Pool[ExecutionEnvironment], event: Callable[[HttpCall], gateway_event.Event]) -> None:
         self._pool = pool
         self._event = event
 
     async def http(self, call: HttpCall) -> HttpAnswer:
         """Hand an HTTP request to the function. Raises FunctionFailed."""
         try:
-            answer = await self._pool.call(json.dumps(self._event(call)).encode(), SECONDS)
+            answer = await self._run(json.dumps(self._event(call)).encode())
         except ContainerFailed as failed:
             raise FunctionFailed(failed.status) from failed
         except HandlerFailed as failed:
@@ -55,11 +55,14 @@ class LambdaDoor:
     async def invoke(self, body: bytes = b"") -> bytes:
         """Call the function directly, as ``aws lambda invoke`` does. Raises FunctionFailed."""
         try:
-            return await self._pool.call(body or b"{}", SECONDS)
+            return await self._run(body or b"{}")
         except ContainerFailed as failed:
             raise FunctionFailed(failed.status, str(failed).encode()) from failed
         except HandlerFailed as failed:
             raise FunctionFailed(502, failed.error) from failed
+
+    async def _run(self, event: bytes) -> bytes:
+        return await self._pool.use(lambda environment: environment.call(event, SECONDS))
 
 
 class Laptop:
@@ -84,7 +87,7 @@ class Laptop:
         self.engine = Dynoxide(folder / "dynamodb.sqlite")
         self.sns = SnsStandin(self.mailbox)
         self.proxy: DynamoDBProxy | None = None
-        self.environments = LambdaPool(self.environment, containers, say)
+        self.environments = Pool(lambda hear: ExecutionEnvironment(self.environment(), hear), containers, say)
         self.doors = {
             "HTTP API": LambdaDoor(self.environments, gateway_event.http_api),
             "REST API": LambdaDoor(self.environments, gateway_event.rest_api),

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import aws_client
 from aws_settings import AwsSettings
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from dynamodb import DynamoDB
 
@@ -49,6 +49,6 @@ def signed_in(environment: Environment, profile: str | None) -> Session:
         if found is not None:
             found.get_frozen_credentials()  # a sign-on that has run out says so only now
             return session
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         raise Misconfigured(f"AWS does not know who you are. {error}") from error
     raise Misconfigured("AWS does not know who you are: run `aws configure` or `aws sso login`, or name a --profile.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from settings import Environment, address
+from settings import Environment, address, name
 
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """The table and the topic. Every one has a default; the README's table says what each is for."""
+    """The table and the topic. Every one has a default; clouds/aws/README.md says what each is for."""
 
     table: str = "visitor-counter"
     counter_id: str = "counter"
@@ -24,16 +24,9 @@ class AwsSettings:
         default = cls()
         return cls(
             table=environment.text("TABLE_NAME") or default.table,
-            counter_id=environment.read("COUNTER_ID", _key, default.counter_id),
+            counter_id=environment.read("COUNTER_ID", name, default.counter_id),
             topic=environment.text("TOPIC_ARN"),
             region=environment.text("AWS_REGION"),
             dynamodb_endpoint=environment.read("DYNAMODB_ENDPOINT", address, None),
             sns_endpoint=environment.read("SNS_ENDPOINT", address, None),
         )
-
-
-def _key(text: str) -> str:
-    # An entry of the journal is called after it, and a key may have 2,048 bytes.
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError("must be a name of at most 200 printable characters")
-    return text

@@ -26,6 +26,8 @@ OLDER = ("visit_count", "count", "visitorCount")
 LARGEST = 300_000
 """Bytes of a compressed document. An item takes 400 KB in all; what the counter writes is a tenth of that."""
 
+_UNREADABLE = b"There is a document in this item, but it cannot be read."
+
 Item = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB sends it: each value in a mapping, by the name of its type."""
 
@@ -55,8 +57,9 @@ class Version:
         has_number = f"#{self.name} = :was" if self.name else ""
         values = {":was": {"N": self.number}} if self.name else {}
         if not self.text:
-            has_no_document = "attribute_not_exists(#document) AND attribute_not_exists(#version)"
-            return f"{has_no_document} AND {has_number}", values
+            # Whatever else is there was no document of ours, and whoever writes over it means to.
+            is_older = "attribute_not_exists(#version)"
+            return f"{is_older} AND {has_number}" if has_number else is_older, values
         has_version = "#version = :expected"
         values[":expected"] = {"S": self.text}
         return f"{has_version} AND {has_number}" if has_number else has_version, values
@@ -79,7 +82,7 @@ def parse(item: Item) -> tuple[bytes, str]:
     if "document" not in item and "version" not in item:
         return (f'{{"count": {number}}}' if name else "{}").encode(), str(Version("", name, number))
     text = item.get("version", {}).get("S", "")
-    data = _unpacked(item.get("document", {})) if text else b""
+    data = _unpacked(item.get("document", {})) if text else _UNREADABLE
     if name and (count := _whole(number)) is not None:
         data = caught_up(data, count)
     return data, str(Version(text, name, number))
@@ -88,10 +91,9 @@ def parse(item: Item) -> tuple[bytes, str]:
 def _unpacked(document: Mapping[str, Any]) -> bytes:
     if isinstance(text := document.get("S"), str):
         return text.encode()
-    stored = document.get("B", b"")
-    if not isinstance(stored, bytes):
-        return b""
-    return unpack(stored)
+    if isinstance(stored := document.get("B"), bytes) and stored:
+        return unpack(stored)
+    return _UNREADABLE
 
 
 def _whole(number: str) -> int | None:

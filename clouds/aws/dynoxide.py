@@ -6,10 +6,6 @@ import asyncio
 import os
 import platform
 import shutil
-import socket
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from counter_item import KEY
 
-from local.laptop import EngineFailed
+from local.engine import Engine, EngineFailed, free_port, npm_ci
 
 ENGINE = Path(__file__).resolve().parent / "engine"
 PROGRAM = ENGINE / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
@@ -30,17 +26,6 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "laptop"}
 
 SESSION = get_session()
 SESSION.set_credentials(*CREDENTIALS.values())
-
-# The engine as a process that dies with its parent even when the parent is killed (Linux).
-COMMAND = """
-import os, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 15)
-    if os.getppid() != {parent}:
-        sys.exit(1)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def missing() -> str | None:
@@ -66,10 +51,7 @@ def install() -> Path:
         return program
     if why := missing():
         raise EngineFailed(why)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=ENGINE, capture_output=True, text=True, check=False)
-    if done.returncode or not PROGRAM.exists():
-        raise EngineFailed(f"npm did not install the engine:\n{done.stderr}")
+    npm_ci(ENGINE, PROGRAM, "the engine")
     return PROGRAM
 
 
@@ -79,7 +61,7 @@ class Dynoxide:
     def __init__(self, file: Path | None = None) -> None:
         self.port = 0
         self._file = file
-        self._process: asyncio.subprocess.Process | None = None
+        self._engine = Engine("DynamoDB's engine", environment={"PATH": os.defpath})
 
     @property
     def url(self) -> str:
@@ -89,47 +71,14 @@ class Dynoxide:
     async def start(self) -> None:
         """Start the engine and wait until it listens. Raises EngineFailed."""
         program = await asyncio.to_thread(install)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         words = [str(program), "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         words += ["--db-path", str(self._file)] if self._file else []
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            COMMAND.format(parent=os.getpid()),
-            *words,
-            env={"PATH": os.defpath},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us; we end our engine
-        )
-        try:
-            async with asyncio.timeout(SECONDS):
-                while not await self._listens():
-                    if self._process.returncode is not None:
-                        raise EngineFailed(f"DynamoDB's engine ended with status {self._process.returncode}.")
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            await self.stop()
-            raise EngineFailed("DynamoDB's engine did not listen in time.") from None
-        except BaseException:
-            await self.stop()
-            raise
+        await self._engine.start(words, self._listens, SECONDS)
 
     async def stop(self) -> None:
         """End the engine, which saves what it has."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.terminate()
-        try:
-            async with asyncio.timeout(10):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        self._process = None
+        await self._engine.stop()
 
     def client(self, url: str | None = None) -> Any:
         """Return a new client of the engine, as the function makes it, or of who stands before it at ``url``."""

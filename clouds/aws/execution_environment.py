@@ -3,7 +3,6 @@ An execution environment of AWS Lambda on a laptop: AWS's own runtime in a proce
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,7 +11,8 @@ from typing import TypeVar
 
 from runtime_api import RuntimeApi
 
-from local.containers import ContainerFailed
+from local import child
+from local.pool import ContainerFailed
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -21,21 +21,15 @@ HANDLER = "lambda_function.lambda_handler"
 
 T = TypeVar("T")
 
-# The runtime, in a process that dies with its parent even when the parent is killed (Linux).
-COMMAND = """
-import os, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9)
-    if os.getppid() != {parent}:
-        sys.exit(1)
+RUNTIME = f"""
 from awslambdaric.__main__ import main
-main(["awslambdaric", "{handler}"])
+main(["awslambdaric", "{HANDLER}"])
 """
 
 
 class ExecutionEnvironment:
-    """One process. Its variables are what is given plus PATH, PYTHONPATH, LANG and Lambda's own, nothing of the user's.
+    """One process. Its variables are what is given plus PATH, PYTHONPATH, HOME, LANG and Lambda's own, nothing of the
+    user's.
     ``task`` are the folders in which the function is: together they are what is flat in the bundle."""
 
     def __init__(
@@ -63,13 +57,9 @@ class ExecutionEnvironment:
         """Start the process and wait until it has loaded the function. Raises ContainerFailed when it does not."""
         await self._api.start()
         self._process = await asyncio.create_subprocess_exec(
-            self._python,
-            "-c",
-            COMMAND.format(parent=os.getpid(), handler=HANDLER),
+            *child.command(RUNTIME, python=self._python),
             env={
-                "PATH": os.defpath,
-                "LANG": "C.UTF-8",
-                "PYTHONPATH": os.pathsep.join(map(str, self._task)),
+                **child.environment(self._task[0], *self._task),
                 "LAMBDA_TASK_ROOT": str(self._task[0]),
                 "AWS_LAMBDA_RUNTIME_API": self._api.address,
                 "AWS_LAMBDA_FUNCTION_NAME": "visitor-counter",
@@ -82,7 +72,7 @@ class ExecutionEnvironment:
             start_new_session=True,  # Ctrl-C is for us; we end our processes
         )
         if self._process.stdout:
-            self._reader = asyncio.create_task(self._read(self._process.stdout))
+            self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
         try:
             async with asyncio.timeout(seconds):
                 await self._either(asyncio.create_task(self._api.ready.wait()))
@@ -130,12 +120,3 @@ class ExecutionEnvironment:
         if self._api.failure:
             raise self._api.failure
         raise ContainerFailed(f"the function process ended with status {self._process.returncode}")
-
-    async def _read(self, output: asyncio.StreamReader) -> None:
-        rest = b""
-        while chunk := await output.read(65536):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._say(line.decode(errors="replace"))
-        if rest:
-            self._say(rest.decode(errors="replace"))

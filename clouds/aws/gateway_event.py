@@ -11,15 +11,10 @@ import uuid
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.door import HttpAnswer, HttpCall
+from local.door import HOP_BY_HOP, HttpAnswer, HttpCall, sendable
 
 ACCOUNT = "000000000000"
 TEXT = ("text/", "application/json", "application/xml", "application/javascript")
-# Between two hops only, and never passed on (RFC 9110, section 7.6.1).
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade", "expect")
-)  # fmt: skip
 
 Event = dict[str, Any]
 
@@ -147,12 +142,3 @@ def http_answer(payload: bytes) -> HttpAnswer | None:
         return HttpAnswer(status, [(name.lower(), str(value)) for name, value in headers.items()], content)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def sendable(value: str) -> str:
-    """Return the text with bytes that are not UTF-8 read as Latin-1."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value

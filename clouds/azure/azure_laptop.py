@@ -2,7 +2,6 @@
 Azure on a laptop: Microsoft's own engine of Table Storage, the function app in worker processes, mails in a mailbox.
 """
 
-import asyncio
 import base64
 import hashlib
 import uuid
@@ -14,13 +13,13 @@ import azurite
 from azure.data.tables import TableClient
 from functions_pool import Pool
 from platform_standin import PlatformStandin
-from table_proxy import TableProxy
 from table_storage import OPTIONS, TableStorage
 
 from documents import Documents
-from local.containers import ContainerFailed
 from local.door import FunctionFailed, HttpAnswer, HttpCall
+from local.engine_proxy import EngineProxy
 from local.notifications import Mailbox, Message
+from local.pool import ContainerFailed
 
 SECONDS = 60.0
 HOST = "laptop.azurewebsites.example"
@@ -86,7 +85,7 @@ class Laptop:
         self.mailbox = Mailbox(folder / "mailbox.sqlite", on_message)
         self.engine = azurite.Azurite(folder / "azurite")
         self.platform = PlatformStandin(self.mailbox)
-        self.proxy: TableProxy | None = None
+        self.proxy: EngineProxy | None = None
         self.workers = Pool(self.environment, containers, say)
         self.door = FunctionsDoor(self.workers)
         self.doors = {"functions": self.door}
@@ -101,8 +100,8 @@ class Laptop:
     async def start(self) -> None:
         """Start the engine and the stand-ins; workers start with the first calls. Raises EngineFailed."""
         try:
-            await asyncio.to_thread(self.engine.start)
-            self.proxy = TableProxy(self.engine.port, self._latency)
+            await self.engine.start()
+            self.proxy = EngineProxy(self.engine.url, self._latency, keepalive=azurite.KEEPALIVE)
             await self.proxy.start()
             await self.platform.start()
         except BaseException:
@@ -117,13 +116,13 @@ class Laptop:
         await self.platform.stop()
         if self.proxy:
             await self.proxy.stop()
-        await asyncio.to_thread(self.engine.stop)
+        await self.engine.stop()
         self.mailbox.close()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a function here."""
-        port = self.proxy.port if self.proxy else None
-        storage = {"AzureWebJobsStorage": self.engine.connection_string(port)}
+        url = self.proxy.url if self.proxy else None
+        storage = {"AzureWebJobsStorage": self.engine.connection_string(url)}
         return {**storage, **self.platform.environment(), **self.config}
 
     def documents(self, name: str) -> Documents:

@@ -76,10 +76,12 @@ def daily_report(timer: func.TimerRequest, context: func.Context) -> None:
 
 
 def _answer(request: Request) -> Response:
+    if request.method == "OPTIONS":
+        return door.answer(_api, request)  # asks for nothing that is stored
     # A worker runs several calls at once, in threads; the counter takes one at a time.
     if not _turn.acquire(timeout=max(request.deadline - time.monotonic(), 0)):
         busy = Unavailable("Too many visits came at the same moment.", unclear=False)
-        return door.unready(request, busy, time.time())
+        return door.unready(request, busy, time.time(), Settings.read(Environment()))
     try:
         return door.answer(_api, request)
     finally:

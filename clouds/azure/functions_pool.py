@@ -4,9 +4,7 @@ The worker processes of a function app on a laptop: more of them while calls ove
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,19 +12,15 @@ from typing import Any
 
 import aiohttp
 
-from local.containers import LOG_LINES, ContainerFailed, short_folder
+from local import child
+from local.containers import short_folder
+from local.pool import LOG_LINES, ContainerFailed
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-# The worker, in a process that dies with its parent even when the parent is killed (Linux).
-COMMAND = """
-import os, runpy, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9)
-    if os.getppid() != {parent}:
-        sys.exit(1)
+WORKER = """
+import runpy
 runpy.run_module("functions_worker", run_name="__main__", alter_sys=True)
 """
 THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
@@ -62,16 +56,11 @@ class Worker:
         socket = self._folder / "worker.sock"
         threads = [self._environment[THREADS]] if THREADS in self._environment else []
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            COMMAND.format(parent=os.getpid()),
+            *child.command(WORKER),
             str(socket),
             *threads,
             env={
-                "PATH": os.defpath,
-                "LANG": "C.UTF-8",
-                "HOME": str(self._folder),
-                "PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT))),
+                **child.environment(self._folder, HERE, ROOT),
                 **self._environment,
             },
             cwd=HERE,
@@ -81,7 +70,7 @@ class Worker:
             start_new_session=True,  # Ctrl-C is for us; we end our workers
         )
         if self._process.stdout:
-            self._reader = asyncio.create_task(self._read(self._process.stdout))
+            self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
         try:
             async with asyncio.timeout(seconds):
                 while not socket.exists():
@@ -131,10 +120,6 @@ class Worker:
         if self._reader:
             await self._reader
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    async def _read(self, output: asyncio.StreamReader) -> None:
-        async for line in output:
-            self._say(line.decode(errors="replace").rstrip("\n"))
 
 
 class Pool:

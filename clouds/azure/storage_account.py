@@ -7,6 +7,7 @@ that is a user-assigned one. The counter keeps its table in the same account.
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,8 @@ def identity(environment: Environment, client_id: str | None = None) -> ManagedI
 def _connection(text: str) -> Secret:
     try:
         TableClient.from_connection_string(text, "VisitorCounter").close()
+        named = dict(part.partition("=")[::2] for part in text.split(";"))
+        base64.b64decode(named.get("AccountKey", ""), validate=True)
     except (ValueError, KeyError) as error:
         raise ValueError("must be the connection string of a storage account") from error
     return Secret(text)

@@ -50,16 +50,17 @@ def document(row: Mapping[str, Any]) -> bytes:
     is no counter's document either, and refused by whoever reads it."""
     if "chunks" not in row:
         return json.dumps({"count": _plain(row["count"])} if "count" in row else {}, default=str).encode()
-    data, count = unpack(b"".join(_chunks(row))), _plain(row.get("count"))
+    data, count = unpack(_packed(row)), _plain(row.get("count"))
     return caught_up(data, count) if isinstance(count, int) else data
 
 
-def _chunks(row: Mapping[str, Any]) -> list[bytes]:
-    count = row["chunks"]
-    if not (isinstance(count, int) and count in range(MOST_CHUNKS + 1)):
-        return []
-    found = [row.get(f"document{number}") for number in range(count)]
-    return [chunk for chunk in found if isinstance(chunk, bytes)]
+def _packed(row: Mapping[str, Any]) -> bytes:
+    chunks = _plain(row["chunks"])
+    if isinstance(chunks, int) and chunks in range(1, MOST_CHUNKS + 1):
+        found = [row.get(f"document{number}") for number in range(chunks)]
+        if packed := b"".join(chunk for chunk in found if isinstance(chunk, bytes)):
+            return packed
+    return b"There is a document in this row, but it cannot be read."
 
 
 def _plain(value: object) -> object:

@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
@@ -175,7 +176,8 @@ class _Limits:
     def __call__(self) -> dict[str, Any]:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise Unavailable("There was no time left to reach the storage.", unclear=True)
+            # Whatever the call asked for before was refused, or did no harm.
+            raise Unavailable("There was no time left to reach the storage.", unclear=False)
         return {"connection_timeout": min(CONNECT_SECONDS, left), "read_timeout": left}
 
 
@@ -198,6 +200,8 @@ def _ask(timeout: float, request: Callable[[_Limits], T]) -> T:
 
 
 def _refused(error: HttpResponseError) -> StoreError:
+    if isinstance(error, ClientAuthenticationError) and error.response is None:
+        return Misconfigured("The function's requests cannot be signed: check its connection string.")
     status, code = error.status_code or 0, _code(error)
     if status == 412 or code == "EntityAlreadyExists" or code in _GONE:
         return Conflict("Another visit was written at the same moment.")

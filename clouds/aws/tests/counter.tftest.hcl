@@ -68,7 +68,7 @@ run "defaults" {
   assert {
     condition = (
       aws_lambda_function.counter.runtime == "python3.13" && aws_lambda_function.counter.architectures == tolist(["arm64"]) &&
-      aws_lambda_function.counter.handler == "lambda_function.lambda_handler" && aws_lambda_function.counter.timeout == 15 &&
+      aws_lambda_function.counter.handler == "lambda_function.lambda_handler" && aws_lambda_function.counter.timeout == 29 &&
       aws_lambda_function.counter.memory_size == 512
     )
     error_message = "The function has another form than its archive is made for, or another size."

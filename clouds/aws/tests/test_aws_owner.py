@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dynoxide import CREDENTIALS, Dynoxide, missing
+from engines import cannot
 
 from clouds import restore
 from documents import Misconfigured
@@ -34,8 +35,7 @@ sso_region = eu-west-1
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynoxide]:
     """Run the engine with an empty table, for all tests of this file."""
-    if reason := missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(missing())
     engine = Dynoxide()
     with running(engine):
         engine.create_table("mine")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aws_laptop import Laptop
 from dynoxide import CREDENTIALS, REGION, Dynoxide
+from engines import cannot
 from execution_environment import ExecutionEnvironment
 
 from clouds import bundle
@@ -79,8 +80,7 @@ def test_it_runs_alone(tree: Path) -> None:
 
 def test_it_counts(tree: Path) -> None:
     """What was packed counts, in AWS's own runtime."""
-    if reason := Laptop.missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(Laptop.missing())
     engine = Dynoxide()
     with running(engine) as loop:
         engine.create_table("visitor-counter")

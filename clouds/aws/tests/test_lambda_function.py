@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import gateway_event
 import pytest
 from aws_laptop import Laptop
+from engines import cannot
 from execution_environment import ExecutionEnvironment
 
 from local.door import HttpCall
@@ -40,17 +40,17 @@ class Function:
 
     def raw(self, event: object, seconds: float = 15.0) -> dict[str, Any]:
         """Return the answer to an event."""
-        answer = self.loop.run(self.here.environments.call(json.dumps(event).encode(), seconds))
-        told = json.loads(answer)
+        sent = json.dumps(event).encode()
+        told = json.loads(self.loop.run(self.here.environments.use(lambda one: one.call(sent, seconds))))
         assert told.keys() == {"statusCode", "headers", "body", "isBase64Encoded"}
         return dict(told)
 
     def restart(self, **config: str) -> None:
-        """Let the next call be a cold start, with these settings on top."""
-        self.loop.run(self.here.environments.restart())
+        """Let the next call find a new process, with these settings on top."""
         self.here.config = {**CONFIG, **config}
         self.here.environments.log.clear()
         self.requests.clear()
+        self.loop.run(self.here.environments.restart())
 
     @property
     def requests(self) -> Any:
@@ -67,8 +67,7 @@ class Function:
 @pytest.fixture(scope="module")
 def running_function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     """Run it, for all tests of this file."""
-    if reason := Laptop.missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(Laptop.missing())
     here = Laptop(tmp_path_factory.mktemp("aws"), containers=1, config=CONFIG)
     with running(here) as loop:
         yield Function(here, loop)

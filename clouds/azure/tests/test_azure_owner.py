@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,11 +11,13 @@ import azure_owner
 import pytest
 from azure.data.tables import TableClient
 from azurite import ACCOUNT, Azurite, missing
+from engines import cannot
 from storage_account import StorageAccount
 from table_storage import OPTIONS, TableStorage
 
 from clouds import restore
 from documents import Misconfigured
+from local.loop_thread import running
 from local.principal import Principal
 from settings import Environment
 
@@ -45,17 +46,14 @@ def installed(az: Path, answer: str) -> None:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """Run the real engine with TLS, so that it lets in who has a token."""
-    if reason := missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(missing())
     folder = tmp_path_factory.mktemp("azurite")
     principal = Principal(folder)
     principal.server_context()
-    engine = Azurite(folder)
-    engine.start("--oauth", "basic", "--cert", str(principal.certificate), "--key", str(principal.certificate))
-    try:
+    certificate = str(principal.certificate)
+    engine = Azurite(folder, "--oauth", "basic", "--cert", certificate, "--key", certificate)
+    with running(engine):
         yield engine
-    finally:
-        engine.stop()
 
 
 def token(audience: str) -> str:
@@ -126,9 +124,9 @@ def test_an_account_is_needed() -> None:
 
 def test_an_older_counter_s_row(az: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The number of an older counter is exported as the function would pick it up, and replaced with the document."""
-    if reason := missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
-    with Azurite(tmp_path_factory.mktemp("azurite")) as engine:
+    cannot(missing())
+    engine = Azurite(tmp_path_factory.mktemp("azurite"))
+    with running(engine):
         connection = engine.connection_string()
         Path("function.json").write_text(json.dumps({"AzureWebJobsStorage": connection, "TABLE_NAME": "older"}))
         with TableClient.from_connection_string(connection, "older", **OPTIONS) as table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import Any
 
 import function_app
 import pytest
+from engines import cannot
 from functions_worker import Functions
 
 from api import Api
@@ -73,8 +73,7 @@ class Azure:
 @contextmanager
 def running(folder: Path, **options: Any) -> Iterator[Azure]:
     """Run Azure on this laptop."""
-    if reason := Laptop.missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(Laptop.missing())
     with LoopThread() as loop:
         laptop = Laptop(folder, **options)
         loop.run(laptop.start())
@@ -281,8 +280,7 @@ def test_nothing_is_logged_of_a_visitor(azure: Azure) -> None:
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, config: dict[str, str], word: str) -> None:
     """A setting that makes no sense keeps nothing from loading: /health names it, and every other answer has CORS."""
-    if reason := Laptop.missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(Laptop.missing())
     # No engine: nothing may be asked of it.
     with LoopThread() as loop:
         azure = Azure(laptop := Laptop(tmp_path, containers=1, config=config), loop)
@@ -334,6 +332,8 @@ class TestOneAtATime:
         real = Api(Settings(), CounterStore(MemoryDocuments(), Limits()), lambda: pytest.fail("no report"), time.time)
 
         class Watched:
+            settings = Settings()
+
             def answer(self, request: Request) -> Response:
                 seen.now += 1
                 seen.most = max(seen.most, seen.now)
@@ -380,6 +380,8 @@ class TestOneAtATime:
         """An error that should never be is a plain answer, and the next call gets its turn."""
 
         class Broken:
+            settings = Settings()
+
             def answer(self, request: Request) -> Response:
                 raise RuntimeError("a secret")
 

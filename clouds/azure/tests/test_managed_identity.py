@@ -6,7 +6,6 @@ import base64
 import datetime
 import ipaddress
 import json
-import os
 import socket
 import threading
 import time
@@ -23,11 +22,13 @@ from azurite import ACCOUNT, Azurite, missing
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from engines import cannot
 from managed_identity import ManagedIdentity, NoToken
 from storage_account import StorageAccount
 from table_storage import TableStorage
 
 from documents import Misconfigured, Unavailable
+from local.loop_thread import running
 from settings import Environment, Secret, SettingsError
 
 HEADER = "header-of-this-machine"
@@ -108,16 +109,12 @@ def machine() -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """Run the real engine as Azure runs it: without TLS nobody gets in with a token."""
-    if reason := missing():
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
+    cannot(missing())
     folder = tmp_path_factory.mktemp("azurite")
     certificate, key = self_signed(folder)
-    engine = Azurite(folder)
-    engine.start("--oauth", "basic", "--cert", str(certificate), "--key", str(key))
-    try:
+    engine = Azurite(folder, "--oauth", "basic", "--cert", str(certificate), "--key", str(key))
+    with running(engine):
         yield engine
-    finally:
-        engine.stop()
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -247,6 +244,10 @@ def test_a_closed_port_is_no_token() -> None:
 
 ACCOUNTS: dict[str, dict[str, str]] = {
     "the connection string": {"AzureWebJobsStorage": "nonsense"},
+    "its key": {
+        "AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=abc;"
+        "EndpointSuffix=core.windows.net"
+    },
     "without a key": {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=mine"},
     "a name": {"AzureWebJobsStorage__accountName": "Not A Name"},
     "an address": {"AzureWebJobsStorage__tableServiceUri": "mine.table.core.windows.net"},
