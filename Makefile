@@ -27,7 +27,7 @@ run: $(VENV)/installed-$(CLOUD) ## the counter on this laptop, no account needed
 	@$(python) -m local --cloud $(CLOUD) $(ARGS)
 
 test: lint ## everything that must hold: lint, types, tests
-	@$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-test ## ruff and mypy
 	@$(python) -m ruff check .

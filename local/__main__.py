@@ -128,11 +128,13 @@ async def serve(here: Serving | Hosting, options: argparse.Namespace, token: str
     )
     # How to reach this storage as the function does, for `python -m clouds.restore --local`.
     reach = options.data / "function.json"
-    write_secret(reach, json.dumps(here.environment(), indent=2).encode())
-    print(welcome, flush=True)
-    await stopping
-    await here.stop()
-    reach.unlink(missing_ok=True)
+    try:
+        write_secret(reach, json.dumps(here.environment(), indent=2).encode())
+        print(welcome, flush=True)
+        await stopping
+    finally:
+        await here.stop()
+        reach.unlink(missing_ok=True)
 
 
 def show_mail(message: Message) -> None:

@@ -52,7 +52,7 @@ class Gateway:
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
-        self._url = f"http://{host}:{self._runner.addresses[0][1]}"
+        self._url = f"http://{f'[{host}]' if ':' in host else host}:{self._runner.addresses[0][1]}"
         return self._url
 
     async def stop(self) -> None:

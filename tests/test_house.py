@@ -210,9 +210,7 @@ def test_no_tricks_with_paths(path: Path) -> None:
 def test_a_file_has_one_noun_and_an_end(path: Path) -> None:
     """No file is longer than 300 lines or called after nothing."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300 or named(path).startswith("bench/")
-    assert not {"util", "utils", "helper", "helpers", "manager", "service", "common", "misc"} & set(
-        path.stem.split("_")
-    )
+    assert not NAMELESS & set(path.stem.split("_"))
 
 
 def test_no_folder_hides_a_package() -> None:

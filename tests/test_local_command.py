@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from local import restart
 from local.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,3 +191,15 @@ def test_a_mistake_is_one_line(
 def test_a_missing_package_is_said(tmp_path: Path) -> None:
     """Without the requirements (-S hides them) the line says how to get them."""
     assert complaint("--data", tmp_path, packages="-S").endswith("is not installed; run: make run\n")
+
+
+def test_a_folder_that_python_cannot_be_told_is_not_looked_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path with a colon does not fit into PYTHONPATH: nothing is started again, and the import fails once."""
+    (tmp_path / "a:b/some").mkdir(parents=True)
+    (tmp_path / "a:b/some/nowhere.py").touch()
+    monkeypatch.setattr(restart, "CLOUDS", tmp_path / "a:b")
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("started again"))
+
+    restart.among("some", "nowhere", "local")

@@ -294,6 +294,16 @@ def test_a_function_that_cannot_start_says_so(tmp_path: Path) -> None:
         assert "doesn't exist" in "\n".join(here.pool.log)
 
 
+def test_an_address_of_ipv6_is_in_brackets(tmp_path: Path) -> None:
+    """On IPv6 the gateway's address is one that a browser takes."""
+    try:
+        with Serving(tmp_path, function=tmp_path / "absent.py", host="::1") as here:
+            assert re.fullmatch(r"http://\[::1\]:\d+", here.url)
+            assert urlsplit(here.url).hostname == "::1"
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+
+
 def test_call_ids_are_ulids() -> None:
     """26 characters, in the order of time, never the same twice."""
     first = ulid()

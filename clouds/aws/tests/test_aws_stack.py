@@ -158,7 +158,7 @@ class Account:
         endpoints = "\n".join(f'    {service} = "{self.url}"' for service in SERVICES)
         (self.stack / "local_override.tf").write_text(
             'provider "aws" {\n  skip_credentials_validation = true\n  skip_metadata_api_check = true\n'
-            f"  max_retries = 1\n  endpoints {{\n{endpoints}\n  }}\n}}\n"
+            f"  max_retries = 5\n  endpoints {{\n{endpoints}\n  }}\n}}\n"
         )
         # Without the budget: moto makes one, but cannot say whom it mails (DescribeSubscribersForNotification).
         (self.stack / "terraform.tfvars").write_text(
@@ -171,6 +171,7 @@ class Account:
             "HOME": str(folder),
             "TF_CLI_CONFIG_FILE": str(folder / "rc"),
             "TF_IN_AUTOMATION": "1",
+            "GOGC": "400",  # half of the time goes into the provider's start, and much of that into collecting garbage
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "eu-central-1",
