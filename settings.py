@@ -21,7 +21,8 @@ SHORTEST_TOKEN = 16
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
-_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?/?", re.ASCII)
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]*[0-9A-Fa-f][0-9A-Fa-f:.]*\]"
+_URL = re.compile(rf"https?://(?:{_HOST})(?::(\d{{1,5}}))?/?", re.ASCII)
 
 T = TypeVar("T")
 

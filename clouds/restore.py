@@ -7,8 +7,6 @@ to, and never without a copy of what was there. Visits may be counted meanwhile:
 """
 
 import argparse
-import email
-import email.policy
 import importlib
 import json
 from collections.abc import Mapping, Sequence
@@ -17,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from clouds import saved_file
 from document import NotACounter, decode
 from documents import Conflict, Documents, Misconfigured, StoreError, Unavailable
 from journal import Listing
@@ -32,6 +31,10 @@ ATTEMPTS = 5
 
 class Refused(Exception):
     """Nothing was changed; the text says why."""
+
+
+class Doubtful(Unavailable):
+    """The document may have been replaced, or may still be."""
 
 
 class Owner(Protocol):
@@ -103,9 +106,11 @@ class Counter:
                     self._write(data, version, copy)
                     return
             raise Refused("the counter is too busy just now; nothing was changed, try again")
-        except (Refused, StoreError) as failure:
-            if not (isinstance(failure, Unavailable) and failure.unclear):
-                copy.unlink(missing_ok=True)
+        except Doubtful:
+            raise
+        except (Refused, StoreError, OSError):
+            with suppress(OSError):
+                copy.unlink()
             raise
 
     def _write(self, data: bytes, version: str | None, copy: Path) -> None:
@@ -118,7 +123,7 @@ class Counter:
             if not failure.unclear:
                 raise
             told = f"{failure} The new document may be there all the same; the old one, if any, is in {copy}."
-            raise Unavailable(told, unclear=True) from failure
+            raise Doubtful(told, unclear=True) from failure
 
 
 KEPT = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
@@ -139,62 +144,12 @@ def owner(cloud: str) -> type[Owner]:
     return kind
 
 
-def document_in(data: bytes) -> bytes:
-    """
-    Return the counter document in a file: all of it, or the JSON in the text of a daily mail, which may be saved whole
-    (.eml) or only its text. Raises Refused when there is no counter in it.
-    """
-    try:
-        decode(data, 0)
-        return data
-    except NotACounter as problem:
-        reason = problem
-    for text in (data.decode("utf-8", "replace"), body_of(data)):
-        # From the end: the document is the last thing in a mail, but for what the mail service adds.
-        starts = [at for at, sign in enumerate(text) if sign == "{" and text[:at].rpartition("\n")[2].strip() == ""]
-        for at in reversed(starts):
-            with suppress(ValueError, RecursionError):
-                _, end = json.JSONDecoder().raw_decode(text, at)
-                found = text[at:end].encode()
-                decode(found, 0)
-                return found
-    raise Refused(f"the file is no counter, and no mail with one in it: {reason}")
-
-
-def body_of(data: bytes) -> str:
-    """Return the plain text of a mail that was saved whole; nothing of any other file."""
-    mail = email.message_from_bytes(data, policy=email.policy.default)
-    body = mail.get_body(("plain",)) if "content-type" in mail else None
-    with suppress(LookupError):  # an alphabet that nobody knows
-        return body.get_content() if body else ""
-    return ""
-
-
-def starting_at(pageviews: int, visitors: int) -> bytes:
-    """Return a new document with these totals."""
-    now = int(datetime.now(UTC).timestamp())
-    return json.dumps({"pageviews": pageviews, "uniqueVisitors": visitors, "seen": [], "updatedAt": now}).encode()
-
-
-def described(data: bytes) -> str:
-    """Return what is in a document, in a line."""
-    try:
-        tally = Tally.decode(data, Limits(seen=0))
-    except NotACounter as problem:
-        return f"{len(data):,} bytes that are no counter: {problem}"
-    totals = f"{tally.pageviews:,} page views, {tally.unique:,} unique visitors"
-    with suppress(ValueError, OverflowError, OSError):  # a moment that no calendar has
-        if tally.updated_at:
-            totals += f", last counted {datetime.fromtimestamp(tally.updated_at, UTC):%Y-%m-%d %H:%M} UTC"
-    return totals
-
-
 def save(counter: Counter, file: Path, *, over: bool) -> None:
     """Save the document with all visits that are in the store. Raises Refused, StoreError, OSError."""
     data, added, more = counter.complete()
     with file.open("wb" if over else "xb") as saved:
         saved.write(data)
-    print(f"{file}: {described(data)}")
+    print(f"{file}: {saved_file.described(data)}")
     if added:
         print(f"{added} of the visits waited in the journal; they are in the file.")
     if more:
@@ -209,8 +164,8 @@ def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> N
         raise Refused(f"that is no counter: {problem}") from problem
     there, version = counter.read()
     exists = version is not None
-    now = described(there) if exists else "nothing: there is no document"
-    print(f"There now:  {now}\nThen there: {described(data)}")
+    now = saved_file.described(there) if exists else "nothing: there is no document"
+    print(f"There now:  {now}\nThen there: {saved_file.described(data)}")
     if waiting := counter.waiting():
         print(f"{waiting} visits wait in the journal; the function will add them to what is there then.")
     if not agreed and input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):
@@ -272,9 +227,9 @@ def run(options: Options) -> None:
         save(counter, options.file, over=options.yes)
         return
     if options.command == "import":
-        data = document_in(options.file.read_bytes())
+        data = saved_file.parse(options.file.read_bytes())
     elif options.command == "start-at":
-        data = starting_at(options.pageviews, options.visitors)
+        data = saved_file.starting_at(options.pageviews, options.visitors)
     else:
         try:
             data = own.before(datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0))

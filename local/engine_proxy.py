@@ -16,7 +16,7 @@ LARGEST = 16 * 2**20
 
 class EngineProxy:
     """
-    Passes each request on to the engine at ``target`` and its answer back, ``latency`` seconds later.
+    Passes each request on to the engine at ``target``, after ``latency`` seconds, and its answer back.
 
     ``fault`` is asked for each request, by its kind, what goes wrong: "lose" drops the connection after the engine
     acted, "cut" in the middle of the answer, "drop" before it acted, "hang" answers nothing after it acted; a status
@@ -92,8 +92,8 @@ class EngineProxy:
         status, headers, answer = await self._ask(request, bytes(body))
         if fault == "hang":
             await self._stopped.wait()
-        if fault == "cut":
-            return await cut_off(request, answer)
+        if fault == "cut" and answer:
+            return await cut_off(request, status, answer)
         if fault:
             return hang_up(request)
         return web.Response(status=status, body=answer or None, headers=headers)
@@ -108,9 +108,9 @@ class EngineProxy:
             return answer.status, kept, await answer.read()
 
 
-async def cut_off(request: web.BaseRequest, answer: bytes) -> web.StreamResponse:
+async def cut_off(request: web.BaseRequest, status: int, answer: bytes) -> web.StreamResponse:
     """Send half of an answer and drop the connection."""
-    response = web.StreamResponse(headers={"content-length": str(len(answer))})
+    response = web.StreamResponse(status=status, headers={"content-length": str(len(answer))})
     await response.prepare(request)
     await response.write(answer[: len(answer) // 2])
     await asyncio.sleep(0.01)

@@ -73,7 +73,7 @@ class Pool(Generic[C]):
 
     async def use(self, act: Callable[[C], Awaitable[T]]) -> T:
         """Do something with whichever container is free, which is nobody else's meanwhile. Raises ContainerFailed when
-        none starts, and what ``act`` raises."""
+        none starts, and what the container's own start and ``act`` raise."""
         async with self._places:
             container = await self._take()
             try:
@@ -93,9 +93,11 @@ class Pool(Generic[C]):
         await self._kill()
 
     async def _kill(self) -> None:
-        await asyncio.gather(*(container.stop() for container in tuple(self._all)))
+        # Those that start meanwhile are not among them.
+        gone = tuple(self._all)
         self._all.clear()
         self._idle.clear()
+        await asyncio.gather(*(container.stop() for container in gone))
 
     async def _take(self) -> C:
         # The last used first, as the platform does: the fewest containers stay warm.
@@ -120,6 +122,8 @@ class Pool(Generic[C]):
         self.started += 1
         try:
             await container.start()
+            if container not in self._all:
+                raise ContainerFailed("the pool killed it while it started", 503)
         except BaseException:
             await self._remove(container)
             raise

@@ -150,8 +150,9 @@ def test_the_table_has_no_circle() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=named)
 def test_nobody_imports_a_door(path: Path) -> None:
-    """Doors are where it begins; what is needed twice belongs below."""
-    assert not {"func", "lambda_function", "function_app", "clouds"} & packages(path)
+    """Doors are where it begins; what is needed twice belongs below. An owner's tool may have parts."""
+    doors = {"func", "lambda_function", "function_app"}
+    assert not (doors if path.parent == ROOT / "clouds" else {*doors, "clouds"}) & packages(path)
 
 
 @pytest.mark.parametrize("path", [*IN_ROOT, *IN_CLOUDS], ids=named)

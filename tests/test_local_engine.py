@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -215,6 +216,56 @@ def test_one_that_does_not_start_costs_no_other(loop: LoopThread) -> None:
         return [before, used, after]
 
     assert loop.run(run()) == [[1, 2], [2, 2], [4, 5]]
+
+
+def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
+    """There are never more than the pool's size, and after its stop none, whatever started meanwhile."""
+    everybody: list[Slow] = []
+
+    def make(hear: Callable[[str], None]) -> Slow:
+        everybody.append(Slow())
+        return everybody[-1]
+
+    async def run() -> None:
+        pool = Pool(make, size=4)
+
+        async def call(one: Slow) -> None:
+            await asyncio.sleep(0.001)
+
+        async def caller() -> None:
+            for _ in range(30):
+                with suppress(ContainerFailed):
+                    await pool.use(call)
+                assert sum(each.alive for each in everybody) <= 2 * pool.size
+
+        calling = [asyncio.create_task(caller()) for _ in range(4)]
+        for _ in range(5):
+            await asyncio.sleep(0.004)
+            await pool.restart()
+            assert {each for each in everybody if each.alive} <= set(pool.containers)
+        await pool.stop()
+        await asyncio.gather(*calling)
+
+    loop.run(run())
+
+    assert len(everybody) > 8
+    assert not any(each.alive for each in everybody)
+
+
+class Slow:
+    """What a pool is made of, if it takes its time to start and to stop."""
+
+    alive = False
+
+    async def start(self) -> None:
+        """Start it."""
+        await asyncio.sleep(0.002)
+        self.alive = True
+
+    async def stop(self) -> None:
+        """Kill it."""
+        await asyncio.sleep(0.003)
+        self.alive = False
 
 
 async def number(process: Process) -> int:

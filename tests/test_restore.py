@@ -19,9 +19,10 @@ from damaged import KINDS
 from engines import CLOUDS
 from test_local_command import Running
 
-from clouds import restore
+from clouds import restore, saved_file
 from counter_store import CounterStore
-from documents import PAGE, Documents, Unavailable
+from document import NotACounter
+from documents import PAGE, Conflict, Documents, Unavailable
 from local.faults import Faults
 from local.laptop import Laptop
 from local.memory import MemoryDocuments
@@ -534,6 +535,39 @@ def test_a_doubtful_replacement_leaves_its_copy(stored: Stored, tmp_path: Path) 
         restore.Counter(Doubtful()).replace(OLD, exists=True, copy=tmp_path / "the-copy")
 
     assert (tmp_path / "the-copy").read_bytes() == NEW
+
+
+def test_where_surely_nothing_changed_no_copy_stays(stored: Stored, tmp_path: Path) -> None:
+    """A doubtful answer to a question leaves no doubt about the document: it is as it was."""
+    stored.put(NEW)
+    documents, answers = stored.documents, [stored.documents.read]
+
+    class Busy:
+        """The store, at a moment when somebody else wrote, and where the second question has no answer."""
+
+        append, entries, remove = documents.append, documents.entries, documents.remove
+
+        def read(self, timeout: float) -> tuple[bytes, str] | None:
+            if not answers:
+                raise Unavailable("No answer.", unclear=True)
+            return answers.pop()(timeout)
+
+        def write(self, data: bytes, version: str | None, timeout: float) -> str:
+            raise Conflict
+
+    with pytest.raises(Unavailable):
+        restore.Counter(Busy()).replace(OLD, exists=True, copy=tmp_path / "the-copy")
+
+    assert not (tmp_path / "the-copy").exists()
+    assert stored.kept() == NEW
+
+
+@pytest.mark.parametrize("alphabet", ["idna", "undefined", "qq", "x\0"])
+def test_a_mail_in_an_odd_alphabet_is_no_counter(alphabet: str) -> None:
+    """Whatever a mail says of itself, it is refused as what it is: no counter."""
+    mail = f"Content-Type: text/plain; charset={alphabet}\n\nhello".encode()
+    with pytest.raises(NotACounter, match="no mail with one in it"):
+        saved_file.parse(mail)
 
 
 def test_a_document_that_came_meanwhile_is_not_replaced(

@@ -34,8 +34,8 @@ Item = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What must still be in the item for a write to be good: the `version` that was read, empty where there was no
-    document yet, and what an older counter had counted in its own attribute, since it knows of no version."""
+    """What must still be in the item for a write to be good: the `version` that was read, empty where there was none
+    of ours, and what an older counter had counted in its own attribute, since it knows of no version."""
 
     text: str
     name: str = ""
@@ -56,12 +56,12 @@ class Version:
         """It in DynamoDB's words: an expression and the values in it. Names in it are `#` and the attribute's own."""
         has_number = f"#{self.name} = :was" if self.name else ""
         values = {":was": {"N": self.number}} if self.name else {}
-        if not self.text:
-            # Whatever else is there was no document of ours, and whoever writes over it means to.
-            is_older = "attribute_not_exists(#version)"
-            return f"{is_older} AND {has_number}" if has_number else is_older, values
         has_version = "#version = :expected"
         values[":expected"] = {"S": self.text}
+        if not self.text:
+            # None of ours: there is none, or what a person wrote there.
+            has_version = f"(NOT attribute_type(#version, :string) OR {has_version})"
+            values[":string"] = {"S": "S"}
         return f"{has_version} AND {has_number}" if has_number else has_version, values
 
 
@@ -81,8 +81,7 @@ def parse(item: Item) -> tuple[bytes, str]:
     number = item[name]["N"] if name else ""
     if "document" not in item and "version" not in item:
         return (f'{{"count": {number}}}' if name else "{}").encode(), str(Version("", name, number))
-    text = item.get("version", {}).get("S", "")
-    data = _unpacked(item.get("document", {})) if text else _UNREADABLE
+    text, data = item.get("version", {}).get("S", ""), _unpacked(item.get("document", {}))
     if name and (count := _whole(number)) is not None:
         data = caught_up(data, count)
     return data, str(Version(text, name, number))

@@ -141,9 +141,9 @@ class DynamoDB:
         request.context["read_timeout"] = self._seconds
 
     def _check(self, response_dict: Mapping[str, Any], **_: Any) -> None:
-        # The SDK takes an answer that was cut off for one that says nothing, and so for "there is no document".
+        # The SDK takes an answer that was cut off for one that says nothing: "there is no document", or no reason.
         body, told = response_dict["body"], response_dict["headers"].get("x-amz-crc32")
-        if response_dict["status_code"] < 300 and not (int(told) == zlib.crc32(body) if told else body.endswith(b"}")):
+        if response_dict["status_code"] < 500 and not (int(told) == zlib.crc32(body) if told else body.endswith(b"}")):
             raise Unavailable("The storage's answer did not arrive whole.", unclear=True)
 
     def _ask(self, operation: str, timeout: float, **parameters: Any) -> Any:

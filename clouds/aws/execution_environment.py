@@ -47,6 +47,8 @@ class ExecutionEnvironment:
         self._api = RuntimeApi()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._api_lock = asyncio.Lock()
+        self._stopped = False
 
     @property
     def alive(self) -> bool:
@@ -54,8 +56,24 @@ class ExecutionEnvironment:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, seconds: float = 30.0) -> None:
-        """Start the process and wait until it has loaded the function. Raises ContainerFailed when it does not."""
-        await self._api.start()
+        """Start the process and wait until it has loaded the function. Raises ContainerFailed when it does not, and
+        HandlerFailed when the function could not be loaded."""
+        try:
+            await self._start(seconds)
+        except BaseException as failure:
+            stopped = self._stopped
+            await self.stop()
+            if isinstance(failure, TimeoutError):
+                raise ContainerFailed("the function was not loaded in time", 504) from None
+            if stopped and isinstance(failure, Exception):
+                raise ContainerFailed("stopped", 503) from failure
+            raise
+
+    async def _start(self, seconds: float) -> None:
+        async with self._api_lock:
+            if self._stopped:
+                raise ContainerFailed("stopped", 503)
+            await self._api.start()
         self._process = await asyncio.create_subprocess_exec(
             *child.command(RUNTIME, python=self._python),
             env={
@@ -73,15 +91,10 @@ class ExecutionEnvironment:
         )
         if self._process.stdout:
             self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
-        try:
-            async with asyncio.timeout(seconds):
-                await self._either(asyncio.create_task(self._api.ready.wait()))
-        except TimeoutError:
-            await self.stop()
-            raise ContainerFailed("the function was not loaded in time", 504) from None
-        except BaseException:
-            await self.stop()
-            raise
+        if self._stopped:  # while the process was being made
+            raise ContainerFailed("stopped", 503)
+        async with asyncio.timeout(seconds):
+            await self._either(asyncio.create_task(self._api.ready.wait()))
 
     async def call(self, event: bytes, seconds: float, request_id: str | None = None) -> bytes:
         """Hand in one call and return its answer. Raises ContainerFailed when the process died, or had to be killed
@@ -97,13 +110,15 @@ class ExecutionEnvironment:
 
     async def stop(self) -> None:
         """Kill the process."""
+        self._stopped = True
         if self._process:
             with suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
         if self._reader:
             await self._reader
-        await self._api.stop()
+        async with self._api_lock:  # half started, it could not be stopped
+            await self._api.stop()
 
     async def _either(self, work: asyncio.Task[T]) -> T:
         """What the work comes to, unless the process ends before."""

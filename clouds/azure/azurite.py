@@ -59,7 +59,7 @@ class Azurite:
         try:
             await self._engine.start(words, self._answers, SECONDS, self._log)
         except EngineFailed as failed:
-            raise EngineFailed(f"Azurite did not start. {await asyncio.to_thread(self._said)}") from failed
+            raise EngineFailed(f"{failed} {await asyncio.to_thread(self._said)}") from failed
 
     async def stop(self) -> None:
         """End the engine, which saves what it has."""

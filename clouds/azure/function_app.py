@@ -32,6 +32,7 @@ logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 _turn = threading.Lock()
+_making = threading.Lock()
 
 
 # One function for every address and method below /api: which of them there are, api.py knows. The owner's are guarded
@@ -71,8 +72,6 @@ def daily_report(timer: func.TimerRequest, context: func.Context) -> None:
     response = _answer(Request("GET", None, _id(context), deadline, body=b'{"path":"/report"}'))
     if response.status == 503:
         raise RuntimeError("the report was not sent, it is tried again")
-    if response.status != 200:
-        log.error("the report was not sent: %s", response.body.decode())
 
 
 def _answer(request: Request) -> Response:
@@ -88,8 +87,13 @@ def _answer(request: Request) -> Response:
         _turn.release()
 
 
-@cache
 def _api() -> Api:
+    with _making:  # a preflight does not wait for its turn, and the cache alone would make two
+        return _made()
+
+
+@cache
+def _made() -> Api:
     # Only now, so that what is wrong with a setting is answered and does not keep the function from loading.
     from acs_email import publisher  # noqa: PLC0415
     from storage_account import StorageAccount  # noqa: PLC0415

@@ -139,6 +139,7 @@ class Pool:
         self._say = say
         self._workers: list[Worker] = []
         self._starting = 0
+        self._killed = 0
         self._stopped = False
 
     @property
@@ -182,17 +183,21 @@ class Pool:
     async def _start(self) -> Worker:
         if self._stopped:
             raise ContainerFailed("the pool is stopped", 503)
-        worker = Worker(self._environment(), self._hear)
+        worker, killed = Worker(self._environment(), self._hear), self._killed
         self._starting += 1
         try:
             await worker.start()
         finally:
             self._starting -= 1
+        if killed != self._killed:
+            await worker.stop()
+            raise ContainerFailed("the pool was stopped while it started", 503)
         self._workers = [*self.workers, worker]
         self.started += 1
         return worker
 
     async def _kill(self) -> None:
+        self._killed += 1
         gone, self._workers = self._workers, []
         await asyncio.gather(*(worker.stop() for worker in gone))
 

@@ -48,14 +48,14 @@ def row(data: bytes) -> dict[str, Any]:
 def document(row: Mapping[str, Any]) -> bytes:
     """The document that is in `row`, or that an older counter's `count` stands for. Where the row makes no sense this
     is no counter's document either, and refused by whoever reads it."""
-    if "chunks" not in row:
+    if "chunks" not in row and "document0" not in row:
         return json.dumps({"count": _plain(row["count"])} if "count" in row else {}, default=str).encode()
     data, count = unpack(_packed(row)), _plain(row.get("count"))
     return caught_up(data, count) if isinstance(count, int) else data
 
 
 def _packed(row: Mapping[str, Any]) -> bytes:
-    chunks = _plain(row["chunks"])
+    chunks = _plain(row.get("chunks"))
     if isinstance(chunks, int) and chunks in range(1, MOST_CHUNKS + 1):
         found = [row.get(f"document{number}") for number in range(chunks)]
         if packed := b"".join(chunk for chunk in found if isinstance(chunk, bytes)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -16,6 +17,7 @@ from execution_environment import ExecutionEnvironment
 
 from local.door import HttpCall
 from local.loop_thread import LoopThread, running
+from local.pool import ContainerFailed
 
 TOKEN = "the-token-of-these-tests"
 CONFIG = {"SALT": "the-salt-of-these-tests", "REPORT_TOKEN": TOKEN}
@@ -88,6 +90,22 @@ def http(target: str, method: str = "GET", body: bytes = b"", /, **headers: str)
     """Return an HTTP request as a browser sends it."""
     sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return HttpCall(method, target, [("Host", "example.com"), ("User-Agent", "Firefox"), *sent], body, "127.0.0.1")
+
+
+@pytest.mark.parametrize("moment", [0, 0.0005, 0.005, 0.05, 0.2])
+def test_who_stops_it_while_it_starts_is_obeyed(function: Function, moment: float) -> None:
+    """Whenever that is, the start fails as a stopped one, and no process is left."""
+
+    async def stop_early() -> None:
+        environment = ExecutionEnvironment(function.here.environment(), print)
+        starting = asyncio.create_task(environment.start())
+        await asyncio.sleep(moment)
+        await environment.stop()
+        with pytest.raises(ContainerFailed):
+            await starting
+        assert not environment.alive
+
+    function.loop.run(stop_early())
 
 
 def test_a_cold_start_and_a_warm_visit(function: Function) -> None:

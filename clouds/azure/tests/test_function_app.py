@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import function_app
 import pytest
 from engines import cannot
+from functions_pool import Pool, Worker
 from functions_worker import Functions
 
 from api import Api
@@ -27,6 +29,7 @@ from local.door import FunctionFailed, HttpCall
 from local.laptop import laptop as laptop_of
 from local.loop_thread import LoopThread
 from local.memory import MemoryDocuments
+from local.pool import ContainerFailed
 from request import Request, Response
 from settings import Settings
 from tally import Limits
@@ -97,9 +100,9 @@ def functions() -> Functions:
     return Functions(function_app.app)
 
 
-def call() -> dict[str, Any]:
+def call(method: str = "GET") -> dict[str, Any]:
     """Return the host's message for a visit."""
-    message = {"trigger": "httpTrigger", "id": str(uuid.uuid4()), "method": "GET", "url": "https://host/api/counter"}
+    message = {"trigger": "httpTrigger", "id": str(uuid.uuid4()), "method": method, "url": "https://host/api/counter"}
     return {**message, "headers": {"origin": "https://x.example"}, "body": ""}
 
 
@@ -376,6 +379,24 @@ class TestOneAtATime:
         assert dict(late["headers"])["Access-Control-Allow-Origin"] == "*"
         assert took < 1
 
+    def test_it_is_made_once(self, functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A preflight does not wait for its turn, and still finds the counter that the visit beside it makes."""
+        made: list[Api] = []
+
+        @functools.cache
+        def slow() -> Api:
+            time.sleep(0.1)
+            store = CounterStore(MemoryDocuments(), Limits())
+            made.append(Api(Settings(), store, None, time.time))  # type: ignore[arg-type] # nobody asks for a report
+            return made[-1]
+
+        monkeypatch.setattr(function_app, "_made", slow)
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(lambda verb: functions.run(call(verb)), ["OPTIONS", "GET"] * 2))
+
+        assert len(made) == 1
+        assert [answer["status"] for answer in answers] == [204, 200] * 2
+
     def test_a_crash_is_answered_and_lets_go(self, functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
         """An error that should never be is a plain answer, and the next call gets its turn."""
 
@@ -421,3 +442,33 @@ def test_host_json_is_what_the_platform_wants() -> None:
     assert host["version"] == "2.0"
     assert host["extensions"]["http"]["routePrefix"] == "api"
     assert set(host) <= {"version", "functionTimeout", "logging", "extensions", "extensionBundle", "concurrency"}
+
+
+@pytest.mark.parametrize("moment", [0, 0.0005, 0.005, 0.05])
+def test_who_stops_the_workers_while_one_starts_is_obeyed(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch, moment: float
+) -> None:
+    """Whenever that is, the call is told so, and no process is left."""
+    workers: list[Worker] = []
+
+    class Noted(Worker):
+        """A worker that is looked at afterwards."""
+
+        async def start(self, seconds: float = 30.0) -> None:
+            """Start it."""
+            workers.append(self)
+            await super().start(seconds)
+
+    monkeypatch.setattr("functions_pool.Worker", Noted)
+
+    async def stop_early() -> None:
+        pool = Pool(azure.laptop.environment, 1)
+        calling = asyncio.create_task(pool.call(call(), 5))
+        await asyncio.sleep(moment)
+        await pool.stop()
+        with pytest.raises(ContainerFailed):
+            await calling
+
+    azure.run(stop_early())
+
+    assert not any(worker.alive for worker in workers)

@@ -189,6 +189,7 @@ class TestAnOlderCounter:
             {"count": 7, "chunks": 1},
             {"count": 7, "chunks": 2, "document0": zlib.compress(b'{"pageviews":7}')[:9]},
             {"count": 7, "chunks": 1, "document0": "text"},
+            {"count": 7, "document0": zlib.compress(b'{"pageviews":7,"uniqueVisitors":2,"seen":[]}')},
             {"count": 7, "chunks": "one", "document0": b"x"},
             {"count": 7, "chunks": -1, "document0": b"x"},
             {"chunks": 1, "document0": zlib.compress(b"[]"), "count": 9, "pageviews": 7},
