@@ -40,12 +40,12 @@ WELCOME = """
     The report    curl -H 'Authorization: Bearer {token}' {url}{prefix}/report
     Direct call   curl -X POST --data '{{"path":"/report"}}' {url}/invoke
 
-    Your data is in {data} and stays there. {more}
+    Your data is in {data} and stays there.{more}
     Ctrl-C stops everything.
 """
 REGION = "us-phoenix-1"
 NO_FAULTS = (
-    "To see how it copes with a storage\n    that fails, add for example: --fault put:lose-drop=0.2 --latency 20"
+    " To see how it copes with a storage\n    that fails, add for example: --fault put:lose-drop=0.2 --latency 20"
 )
 
 
@@ -117,7 +117,7 @@ async def serve(here: Serving | Hosting, options: argparse.Namespace, token: str
     more = ""
     if isinstance(here, Serving):
         rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in here.cloud.faults.plan.items())
-        more = f"Storage fails on purpose: {rates}." if rates else NO_FAULTS
+        more = f" Storage fails on purpose: {rates}." if rates else NO_FAULTS
     welcome = WELCOME.format(
         cloud=options.cloud.capitalize() if len(options.cloud) > 3 else options.cloud.upper(),
         url=here.url.replace("127.0.0.1", "localhost"),
