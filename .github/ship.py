@@ -40,7 +40,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
                 login(signer(environ), environ)
             case ["deploy", image]:
                 name, digest = split(image)
-                print(f"previous={deploy(signer(environ), environ, name, digest)}")
+                deploy(signer(environ), environ, name, digest)
             case _:
                 raise WrongSetting("use: ship.py login, or: ship.py deploy IMAGE@DIGEST")
     except WrongSetting as error:
@@ -101,19 +101,20 @@ def login(signer: Any, environ: Mapping[str, str]) -> None:
     )
 
 
-def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> str:
-    """Make the function run this image and wait until it does. Returns what it ran before."""
+def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> None:
+    """Make the function run this image and wait until it does. Prints what it ran before, as `previous`."""
     function = needed(environ, "FUNCTION_OCID")
     client = FunctionsManagementClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
     before = client.get_function(function).data.source_details
+    # The digest is what counts: a tag may have been moved since. It is told before anything is changed, so that the
+    # pipeline knows the way back whatever happens.
+    print(f"previous={before.image}@{before.image_digest}", flush=True)
     source = models.UpdateContainerImageFunctionSourceDetails(image=name, image_digest=digest)
     client.update_function(function, models.UpdateFunctionDetails(source_details=source))
     wait_until(client, client.get_function(function), "lifecycle_state", "ACTIVE", max_wait_seconds=LONGEST_UPDATE)
     running = client.get_function(function).data.source_details.image_digest
     if running != digest:
         raise WrongSetting(f"The function runs {running}, not {digest}.")
-    # The digest is what counts: a tag may have been moved since.
-    return f"{before.image}@{before.image_digest}"
 
 
 if __name__ == "__main__":

@@ -161,9 +161,9 @@ def test_the_image_before_is_told(
 def test_another_digest_is_a_failure(
     ship: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was not taken is said, and fails the job."""
+    """What was not taken is said, and fails the job, which knows the way back all the same."""
     assert shipped(ship, monkeypatch, Functions(takes=False)) == 2
-    assert "previous=" not in (said := capsys.readouterr()).out
+    assert (said := capsys.readouterr()).out.endswith(f"@{OLD}\n")
     assert f"runs {OLD}, not {NEW}" in said.err
 
 

@@ -92,11 +92,14 @@ def test_nobody_elses_code_runs_with_our_secrets(path: Path) -> None:
 
 @every_workflow
 def test_secrets_reach_programs_through_the_environment(path: Path) -> None:
-    """No expression is expanded inside a command, where it could be printed or run."""
+    """No expression is expanded inside a command, where it could be printed or run, and what Terraform is told, which
+    names the owner, is a secret: a log shows a variable, and all the world may read the log."""
     assert all("${{" not in step.get("run", "") for step in steps(path))
     for line in path.read_text(encoding="utf-8").splitlines():
         if "secrets." in line:
             assert re.fullmatch(r" +([A-Z_]+): \$\{\{ secrets\.\1 \}\}", line), line
+        if "TFVARS:" in line:
+            assert "secrets." in line, line
 
 
 @every_workflow
@@ -105,6 +108,15 @@ def test_no_run_is_endless(path: Path) -> None:
     workflow = parsed(path)
     assert "cancel-in-progress" in workflow["concurrency"]
     assert all(job["timeout-minutes"] <= 30 for job in workflow["jobs"].values())
+
+
+@every_workflow
+def test_a_slow_contract_leaves_time_to_go_back(path: Path) -> None:
+    """A contract that takes too long has failed, long before its job is cancelled."""
+    for job in parsed(path)["jobs"].values():
+        for step in job["steps"]:
+            if step.get("run", "").startswith("make contract "):
+                assert step["timeout-minutes"] <= job["timeout-minutes"] / 2
 
 
 def test_ci_runs_the_one_command() -> None:
@@ -148,5 +160,5 @@ def test_what_fails_the_contract_goes_back(stage: str) -> None:
 
     assert 'ship.py deploy "$IMAGE@$DIGEST"' in commands[tested - 1]
     assert 'ship.py deploy "$PREVIOUS"' in commands[tested + 1]
-    assert steps_there[tested + 1]["if"].startswith("failure() && ")
+    assert steps_there[tested + 1]["if"].startswith("(failure() || cancelled()) && ")
     assert any(":current" in command for command in commands[tested + 2 :])

@@ -31,13 +31,20 @@ TABLE = "visitor-counter"
 
 
 class LambdaDoor:
-    """One way from a gateway to the function: ``event`` is what that gateway makes of a request."""
+    """One way from a gateway to the function: ``event`` is what that gateway makes of a request, ``answer`` what of the
+    function's answer."""
 
     prefix = ""
 
-    def __init__(self, pool: Pool[ExecutionEnvironment], event: Callable[[HttpCall], gateway_event.Event]) -> None:
+    def __init__(
+        self,
+        pool: Pool[ExecutionEnvironment],
+        event: Callable[[HttpCall], gateway_event.Event],
+        answer: Callable[[bytes], HttpAnswer | None] = gateway_event.http_answer,
+    ) -> None:
         self._pool = pool
         self._event = event
+        self._answer = answer
 
     async def http(self, call: HttpCall) -> HttpAnswer:
         """Hand an HTTP request to the function. Raises FunctionFailed."""
@@ -47,7 +54,7 @@ class LambdaDoor:
             raise FunctionFailed(failed.status) from failed
         except HandlerFailed as failed:
             raise FunctionFailed(500) from failed
-        answered = gateway_event.http_answer(answer)
+        answered = self._answer(answer)
         if answered is None:
             raise FunctionFailed(500)
         return answered
@@ -90,7 +97,7 @@ class Laptop:
         self.environments = Pool(lambda hear: ExecutionEnvironment(self.environment(), hear), containers, say)
         self.doors = {
             "HTTP API": LambdaDoor(self.environments, gateway_event.http_api),
-            "REST API": LambdaDoor(self.environments, gateway_event.rest_api),
+            "REST API": LambdaDoor(self.environments, gateway_event.rest_api, gateway_event.rest_answer),
             "function URL": LambdaDoor(self.environments, gateway_event.function_url),
         }
         self.door = self.doors["HTTP API"]

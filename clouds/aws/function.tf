@@ -37,6 +37,16 @@ resource "aws_lambda_function" "counter" {
 
   # Without its rights it would run, and fail; and it would make a log group of its own, which is kept for ever.
   depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+
+  lifecycle {
+    # Terraform uploads what differs from its own last upload, and does not see what was shipped since. Without this, a
+    # change of settings would make live what the pipeline shipped and then took back.
+    postcondition {
+      # While a version is yet to be made nobody knows its number, so this waits for it: the hash in the plan is the old one.
+      condition     = var.live_version != "" || self.version == "" || self.code_sha256 == filebase64sha256(var.zip)
+      error_message = "The newest code at AWS is not ${var.zip}: other code was shipped since. Visitors get what they got before. Bring your own up to date, ship it (clouds/aws/ship ${local.name} build/aws.zip), and apply again; or hold a version with live_version."
+    }
+  }
 }
 
 # What the gateway and the schedule call. To promote is to point it at a new version, to go back at an old one.

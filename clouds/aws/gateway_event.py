@@ -133,6 +133,15 @@ def body(call: HttpCall) -> Event:
     return {"body": base64.b64encode(call.body).decode(), "isBase64Encoded": True}
 
 
+def rest_answer(payload: bytes) -> HttpAnswer | None:
+    """Return what a REST API makes of a function's answer: as the others, but for the one name it keeps to itself."""
+    answer = http_answer(payload)
+    if answer is None:
+        return None
+    names = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
+    return answer._replace(headers=[(names.get(name, name), value) for name, value in answer.headers])
+
+
 def http_answer(payload: bytes) -> HttpAnswer | None:
     """Return the HTTP answer that a function's answer stands for; None for one that no gateway understands."""
     try:

@@ -225,14 +225,14 @@ variable "report_token_version" {
 }
 
 variable "github_repository" {
-  description = "Empty, or OWNER/REPOSITORY: then its pipeline may ship to this stage."
+  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's numbers: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since goes by OWNER/REPOSITORY."
   type        = string
   default     = ""
 
   # A * would let others in.
   validation {
-    condition     = can(regex("^([A-Za-z0-9-]+/[A-Za-z0-9._-]+)?$", var.github_repository))
-    error_message = "github_repository is empty, or like OWNER/REPOSITORY, without https://github.com/"
+    condition     = can(regex("^([A-Za-z0-9-]+/[A-Za-z0-9._-]+|[A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)?$", var.github_repository))
+    error_message = "github_repository is empty, or like OWNER@ID/REPOSITORY@ID, or OWNER/REPOSITORY, without https://github.com/"
   }
 }
 

@@ -124,7 +124,7 @@ variable "python_version" {
 }
 
 variable "maximum_instances" {
-  description = "How many copies of the function may run at once: the ceiling of what a flood can cost. All write the one document, so more are of little use."
+  description = "How many copies of the function may run at once, and so about what a flood can cost. All write the one document, so more are of little use."
   type        = number
   default     = 10
 
@@ -204,13 +204,13 @@ variable "report_token_version" {
 }
 
 variable "github_repository" {
-  description = "Empty, or OWNER/REPOSITORY: then its pipeline may ship to this stage."
+  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's numbers: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since goes by OWNER/REPOSITORY."
   type        = string
   default     = ""
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9-]+/[A-Za-z0-9._-]+)?$", var.github_repository))
-    error_message = "github_repository is empty, or like OWNER/REPOSITORY, without https://github.com/"
+    condition     = can(regex("^([A-Za-z0-9-]+/[A-Za-z0-9._-]+|[A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)?$", var.github_repository))
+    error_message = "github_repository is empty, or like OWNER@ID/REPOSITORY@ID, or OWNER/REPOSITORY, without https://github.com/"
   }
 }
 

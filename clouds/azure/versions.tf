@@ -6,7 +6,7 @@ terraform {
   required_providers {
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = "~> 4.55"
+      version = "~> 4.60" # older ones refuse fewer than 40 instances
     }
     random = {
       source  = "hashicorp/random"

@@ -10,7 +10,11 @@ mock_provider "aws" {
     defaults = { json = "{}" }
   }
   mock_resource "aws_lambda_function" {
-    defaults = { version = "7", arn = "arn:aws:lambda:eu-central-1:123456789012:function:visitor-counter-blue" }
+    defaults = {
+      version     = "7"
+      arn         = "arn:aws:lambda:eu-central-1:123456789012:function:visitor-counter-blue"
+      code_sha256 = "ryPzkA/SvQKP43s6qxHbKROvn7C+j0S5SpdrXuqn8Mo=" # of tests/archive.txt
+    }
   }
   mock_resource "aws_lambda_alias" {
     defaults = {
@@ -51,7 +55,7 @@ override_resource {
 variables {
   region = "eu-central-1"
   email  = "you@example.com"
-  zip    = "./versions.tf" # any file will do: nothing is sent
+  zip    = "./tests/archive.txt" # any file will do: nothing is sent
 }
 
 run "defaults" {
@@ -180,6 +184,17 @@ run "gone_back" {
   }
 }
 
+run "other_code_was_shipped" {
+  command = plan
+
+  variables {
+    zip = "./versions.tf"
+  }
+
+  # What the newest version holds is not known to be good.
+  expect_failures = [aws_lambda_function.counter]
+}
+
 run "settings_of_ones_own" {
   command = plan
 
@@ -233,7 +248,7 @@ run "pipeline" {
   command = plan
 
   variables {
-    github_repository = "owner/repository"
+    github_repository = "owner@123/repository@456"
     state_bucket      = "my-state"
   }
 
@@ -242,7 +257,7 @@ run "pipeline" {
       for name, document in data.aws_iam_policy_document.github :
       length(document.statement) == 1 && toset(flatten([for condition in document.statement[0].condition : [for value in condition.values : "${condition.test} ${condition.variable} ${value}"]])) == toset([
         "StringEquals token.actions.githubusercontent.com:aud sts.amazonaws.com",
-        "StringEquals token.actions.githubusercontent.com:sub repo:owner/repository:environment:${name}",
+        "StringEquals token.actions.githubusercontent.com:sub repo:owner@123/repository@456:environment:${name}",
       ])
     ])
     error_message = "Another repository, or another environment, may sign in."

@@ -9,7 +9,7 @@ mock_provider "aws" {
 variables {
   region = "eu-central-1"
   email  = "you@example.com"
-  zip    = "./versions.tf" # any file will do: nothing is sent
+  zip    = "./tests/archive.txt" # any file will do: nothing is sent
 }
 
 run "an_email_without_a_domain" {
@@ -287,6 +287,16 @@ run "every_repository" {
 
   variables {
     github_repository = "owner/*"
+  }
+
+  expect_failures = [var.github_repository]
+}
+
+run "half_of_the_numbers" {
+  command = plan
+
+  variables {
+    github_repository = "owner/visitor-counter@456"
   }
 
   expect_failures = [var.github_repository]

@@ -117,7 +117,7 @@ def test_what_fails_the_contract_goes_back(stage: str) -> None:
 
     assert checked < shipped < tested < back
     assert job["env"]["SHA256"] == "${{ needs.build.outputs.sha256 }}"
-    assert job["steps"][back]["if"].startswith("failure() && ")
+    assert job["steps"][back]["if"].startswith("(failure() || cancelled()) && ")
     assert job["environment"]["name"] == f"aws-{stage}"
     assert "green" in workflow["jobs"]["blue"]["needs"]
 
@@ -280,6 +280,11 @@ def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> Non
     assert account.ship("--back", "1").returncode == 0
     assert account.live() == "1"
 
+    # The newest version is the one that was taken back: no apply makes it live again.
+    said = " ".join(account.terraform("apply", "-auto-approve", first, expected=1).split())
+    assert "The newest code at AWS is not" in said
+    assert account.live() == "1"
+
     # A refused plan says so before anything is touched: with another salt every visitor would be new.
     said = account.terraform("plan", "-refresh=false", first, "-var=salt=another", expected=1)
     assert "This counter has another salt already" in said
@@ -288,7 +293,7 @@ def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> Non
     assert "DeletionProtectionEnabled" in said or "deletion protection" in said
     assert {"aws_dynamodb_table.counter", "aws_ssm_parameter.salt"} <= account.things()
 
-    unlocked = (first, "-refresh=false", "-var=deletion_protection=false")
+    unlocked = (first, "-refresh=false", "-var=live_version=1", "-var=deletion_protection=false")
     account.terraform("apply", "-auto-approve", *unlocked, "-var=report_token_version=2")
     again = account.outputs()
     assert again["salt"] == outputs["salt"]

@@ -290,6 +290,16 @@ run "every_repository" {
   expect_failures = [var.github_repository]
 }
 
+run "half_of_the_numbers" {
+  command = plan
+
+  variables {
+    github_repository = "you/visitor-counter@456"
+  }
+
+  expect_failures = [var.github_repository]
+}
+
 run "a_state_by_its_account" {
   command = plan
 

@@ -305,12 +305,12 @@ run "with_a_pipeline" {
   command = plan
 
   variables {
-    github_repository = "you/visitor-counter"
+    github_repository = "you@123/visitor-counter@456"
   }
 
   assert {
     condition = (
-      azurerm_federated_identity_credential.pipeline[0].subject == "repo:you/visitor-counter:environment:azure-production" &&
+      azurerm_federated_identity_credential.pipeline[0].subject == "repo:you@123/visitor-counter@456:environment:azure-production" &&
       azurerm_federated_identity_credential.pipeline[0].issuer == "https://token.actions.githubusercontent.com" &&
       one(azurerm_federated_identity_credential.pipeline[0].audience) == "api://AzureADTokenExchange"
     )

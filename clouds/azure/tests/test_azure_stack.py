@@ -209,7 +209,8 @@ def test_what_fails_the_contract_goes_back(stage: str) -> None:
     assert "--file build/previous.zip" in commands[tested - 2]
     assert commands[tested - 1].endswith("--src build/azure.zip")
     assert commands[tested + 1] == commands[tested - 1].replace("build/azure.zip", "build/previous.zip")
-    assert there[tested + 1]["if"] == f"failure() && steps.{there[tested - 2]['id']}.outputs.there == 'true'"
+    kept = f"steps.{there[tested - 2]['id']}.outputs.there == 'true'"
+    assert there[tested + 1]["if"] == f"(failure() || cancelled()) && {kept}"
 
 
 def test_the_identities_are_those_of_the_environments() -> None:
