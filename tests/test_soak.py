@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.soak import __main__ as command
 from bench.soak.audit import Audit, Fate, visit_id
-from bench.soak.soak import Plan, run
+from bench.soak.soak import Outcome, Plan, run
 from local.faults import KINDS
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="memory and sockets of processes are read in /proc")
 DAY = "2026-11-20"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @needs_linux
@@ -44,6 +51,85 @@ def test_a_broken_loop_is_seen(function: str, seconds: float, seen: str) -> None
     outcome = run(Plan(seconds=seconds, seed=7, pace=1.2, function=Path(__file__).parent / f"{function}.py"))
 
     assert any(seen in violation for violation in outcome.violations)
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        (["--containers", "0"], "--containers must be at least 1"),
+        (["--clients", "0"], "--clients must be at least 1"),
+        (["--clients", "many"], "argument --clients: invalid int value: 'many'"),
+        (["--minutes", "0"], "--minutes must be more than 0 and finite"),
+        (["--minutes", "-1"], "--minutes must be more than 0 and finite"),
+        (["--minutes", "nan"], "--minutes must be more than 0 and finite"),
+        (["--minutes", "inf"], "--minutes must be more than 0 and finite"),
+        (["--minutes", "two"], "argument --minutes: invalid float value: 'two'"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    given: list[str], expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing starts: what is wrong, and status 2."""
+    monkeypatch.setattr(command, "run", lambda _: pytest.fail("it runs"))
+
+    with pytest.raises(SystemExit) as left:
+        command.main(given)
+
+    assert left.value.code == 2
+    assert capsys.readouterr() == ("", f"make soak: {expected}\n")
+
+
+def test_a_run_without_a_fault_proves_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run so short that nothing went wrong in it does not pass."""
+    monkeypatch.setattr(command, "run", lambda _: Outcome(Audit()))
+
+    assert command.main(["--minutes", "0.001"]) == 1
+    assert capsys.readouterr().out.endswith("nothing was proved.\n")
+
+
+def processes(folder: Path) -> set[int]:
+    """Return the processes that have their temporary files in a folder, or below it."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"TMPDIR={folder}".encode() in (process / "environ").read_bytes():
+                found.add(int(process.name))
+    return found
+
+
+@needs_linux
+@pytest.mark.parametrize("presses", [1, 3])
+def test_ctrl_c_stops_everything(tmp_path: Path, presses: int) -> None:
+    """Ctrl-C ends it with one line that claims nothing, and however often it is pressed no process or file stays."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.soak", "--minutes", "1", "--seed", "7"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as soak:
+        try:
+            until = time.monotonic() + 20
+            while len(processes(tmp_path)) < 3 and time.monotonic() < until:
+                time.sleep(0.1)
+            started = processes(tmp_path)
+            for _ in range(presses):
+                os.killpg(soak.pid, signal.SIGINT)
+                time.sleep(0.05)
+            output, errors = soak.communicate(timeout=20)
+        finally:
+            soak.kill()
+
+    assert len(started) >= 3  # itself, the stand-in, a container
+    assert (soak.returncode, errors) == (130, "Stopped before its end: nothing was proved.\n")
+    assert output.count("\n") == 1
+    assert processes(tmp_path) == set()
+    assert list(tmp_path.iterdir()) == []
 
 
 class Book:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from bench.soak.audit import Fate
 from bench.soak.footprint import Course
@@ -19,9 +21,16 @@ SHOWN = 20
 """Violations that are printed; the first says most."""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table; 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    """Prints the table; 1 when a promise was broken or none was tried, 130 when Ctrl-C came first."""
+    parser = Parser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, metavar="N", help="how long (default 2)")
     parser.add_argument(
         "--seed", type=int, metavar="N", help="the same faults and visitors again, if not in the same order"
@@ -29,11 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", type=int, default=Plan.clients, metavar="N", help="who come at once (default 8)")
     parser.add_argument("--containers", type=int, default=Plan.containers, metavar="N", help="at most (default 4)")
     options = parser.parse_args(arguments)
+    if not 0 < options.minutes < math.inf:
+        parser.error("--minutes must be more than 0 and finite")
+    for name in ("clients", "containers"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
     # A container that was killed is reaped by whoever asks first, and asyncio warns when that is not its own watcher.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     seed = random.randrange(10_000) if options.seed is None else options.seed
     print(f"Everything goes wrong for {options.minutes:g} minutes, seed {seed} ...", flush=True)
-    outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
+    try:
+        outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
+    except KeyboardInterrupt:
+        print("Stopped before its end: nothing was proved.", file=sys.stderr)
+        return 130
     print("\n| what | |\n|---|---|")
     for what, figure in rows(outcome):
         print(f"| {what} | {figure} |")
@@ -41,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Violated: {violation}.")
     if outcome.violations:
         print(f"{len(outcome.violations)} violations with seed {seed}.")
-    return 1 if outcome.violations else 0
+    elif not outcome.injected:
+        print("Nothing went wrong in so short a time: nothing was proved.")
+    return 1 if outcome.violations or not outcome.injected else 0
 
 
 def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:

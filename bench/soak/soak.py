@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -66,7 +67,8 @@ class Outcome:
 
 
 def run(plan: Plan) -> Outcome:
-    """One soak. It ends early at the first violation, and leaves nothing behind."""
+    """One soak. It ends early at the first violation, and leaves nothing behind; nor does Ctrl-C, which it raises as
+    KeyboardInterrupt when everything has stopped."""
     sockets = _sockets()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         data, temporary = Path(folder, "data"), Path(folder, "tmp")
@@ -74,7 +76,7 @@ def run(plan: Plan) -> Outcome:
             each.mkdir()
         with _temporary_files_in(temporary):
             soak = Soak(plan, data, temporary)
-            asyncio.run(soak.run())
+            asyncio.run(_unless_stopped(soak))
         left = sorted(path.name for path in temporary.iterdir())
     wrong = soak.outcome.audit.violations
     wrong += [f"{name} is left in the folder of temporary files" for name in left]
@@ -192,6 +194,21 @@ class Soak:
 
     def _wrong(self, what: str) -> None:
         self.audit.violations.append(what)
+
+
+async def _unless_stopped(soak: Soak) -> None:
+    """Runs it to its end, or until Ctrl-C. Another one, while everything stops, is one too many and changes nothing."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    running = asyncio.create_task(soak.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
+        return
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    raise KeyboardInterrupt
 
 
 @contextmanager
