@@ -75,6 +75,12 @@ BUGS: Mapping[str, Bug] = {
         "return given != '' and self.settings.report_token.reveal().startswith(given)",
         "The owner's token without its last character lets nobody in.",
     ),
+    "the scheme is taken literally": Bug(
+        "api.py",
+        'scheme.lower() != "bearer"',
+        'scheme != "Bearer"',
+        "The owner's token in the header lets him in, in any case of its scheme.",
+    ),
     "who shows no token is let in": Bug(
         "api.py",
         "return hmac.compare_digest(",
@@ -198,6 +204,8 @@ def test_the_owner_s_settings_are_coped_with(tmp_path: Path, config: Mapping[str
         done = run(f"{here.url}/v1", tmp_path, "--alone")
 
     assert (done.status, done.broken) == (0, [])
+    # What an estimate cannot show is not said to be kept.
+    assert ("  The visitors grew by no more" in done.printed) is ("SEEN_LIMIT" in config)
 
 
 def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
@@ -231,6 +239,7 @@ def test_visits_of_others_do_not_matter(tmp_path: Path) -> None:
             other.join()
 
     assert (found.status, found.broken) == (0, [])
+    assert "LEFT OUT, because a visit of somebody else may wait" in found.printed
 
 
 @pytest.mark.parametrize("name", BUGS)

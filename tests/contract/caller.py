@@ -119,9 +119,9 @@ class Caller:
         self.answers.append(answer)
         return answer
 
-    def bearer(self, form: str = "{}") -> Mapping[str, str]:
+    def bearer(self, form: str = "{}", scheme: str = "Bearer") -> Mapping[str, str]:
         """The header that shows the owner's token, or one of another form."""
-        return {"Authorization": Hidden(f"Bearer {form.format(self._token)}")}
+        return {"Authorization": Hidden(f"{scheme} {form.format(self._token)}")}
 
     def shortened(self) -> Mapping[str, str]:
         """The header with the owner's token but its last character."""

@@ -17,6 +17,9 @@ TRIES = 10
 SETTLING = 10.0
 """Seconds until a visit that waits in the journal of a busy counter is in the totals that everybody is shown."""
 
+ESTIMATE = "the number of visitors is an estimate, which one more need not change"
+"""Why nothing can be said of the visitors that came."""
+
 STRANGER = "https://contract.invalid"
 """An origin that nobody lists: the name can never exist."""
 

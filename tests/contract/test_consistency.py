@@ -2,8 +2,9 @@
 
 from itertools import pairwise
 
+import pytest
 from contract.caller import Answer, Caller
-from contract.counter import Counter, Visits
+from contract.counter import ESTIMATE, Counter, Visits
 
 
 def number(badge: Answer) -> int:
@@ -56,8 +57,10 @@ def test_no_number_goes_back(counter: Counter, visits: Visits) -> None:
 
 def test_there_are_no_more_visitors_than_visits(counter: Counter, visits: Visits) -> None:
     """The visitors grew by no more than the page views did."""
+    if counter.is_estimate:
+        pytest.skip(ESTIMATE)
     first, last = visits.first.before, visits.private.after
-    assert counter.is_estimate or last.unique - first.unique <= last.count - first.count
+    assert last.unique - first.unique <= last.count - first.count
 
 
 def test_what_is_not_counted_is_noted(owner: Caller, counter: Counter) -> None:
@@ -87,9 +90,11 @@ def test_storage_requests_add_up(owner: Caller, visits: Visits) -> None:
 
 def test_nothing_waits_when_all_is_quiet(owner: Caller, counter: Counter) -> None:
     """Once the owner has looked nothing is left in the journal, as long as nobody comes."""
+    if not counter.alone:
+        pytest.skip("a visit of somebody else may wait at any moment: only with ALONE=yes")
     stats = [owner.ask("/stats", headers=owner.bearer()) for _ in range(2)]
 
-    assert not counter.alone or stats[1].told["entriesWaiting"] == 0
+    assert stats[1].told["entriesWaiting"] == 0
 
 
 def test_the_same_number_is_the_same_picture(counter: Counter) -> None:

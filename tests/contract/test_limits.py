@@ -65,7 +65,7 @@ def test_fifty_parameters_are_borne(counter: Counter) -> None:
 
 @pytest.mark.parametrize("method, path", [("POST", "/counter"), ("GET", "/badge.svg")])
 def test_more_parameters_are_refused(counter: Counter, method: str, path: str) -> None:
-    """A query with more than fifty parameters is refused, whatever it asks for."""
+    """A visit or a badge with more than fifty parameters is refused, and counts nothing."""
     answer = counter.still(lambda: counter.ask(f"{path}?" + "&".join(["a=b"] * 60), method))
 
     assert answer.status == 400

@@ -78,17 +78,24 @@ def test_any_origin_is_what_the_owner_wants(owner: Caller, counter: Counter) -> 
     assert counter.any_origin == (counter.stats["settings"]["ALLOWED_ORIGINS"] == "*")
 
 
-@pytest.mark.parametrize("path", ["/counter?peek=1", "/badge.svg", "/stats", "/counter?peek=1&vid=%00"])
-def test_a_listed_page(counter: Counter, path: str) -> None:
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/counter?peek=1", 200),
+        ("GET", "/badge.svg", 200),
+        ("GET", "/stats", 401),
+        ("POST", "/counter?vid=", 400),
+    ],
+)
+def test_a_listed_page(counter: Counter, method: str, path: str, status: int) -> None:
     """A listed origin may read every answer, errors too, and is named exactly once."""
-    if counter.any_origin:
-        named = counter.ask(path, headers={"Origin": "https://example.com"}).header("Access-Control-Allow-Origin")
-        assert named == "*"
-    elif counter.listed_origin:
-        named = counter.ask(path, headers={"Origin": counter.listed_origin}).header("Access-Control-Allow-Origin")
-        assert named == counter.listed_origin
-    else:
+    origin = "https://example.com" if counter.any_origin else counter.listed_origin
+    if origin is None:
         pytest.skip("no listed origin is known: give the owner's TOKEN, or ORIGIN=https://your.page")
+    answer = counter.still(lambda: counter.ask(path, method, {"Origin": origin}))
+
+    assert answer.status == status
+    assert answer.header("Access-Control-Allow-Origin") == ("*" if counter.any_origin else origin)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,9 @@ def test_strangers_see_no_numbers(counter: Counter, guess: str) -> None:
     answer = counter.ask("/stats", headers=GUESSES[guess])
 
     assert answer.status == 401
-    assert "bearer" in (answer.header("WWW-Authenticate") or "").lower()
+    # What AWS's REST APIs make of the name; whether its other gateways do is not written anywhere.
+    how = answer.header("WWW-Authenticate") or answer.header("x-amzn-remapped-WWW-Authenticate") or ""
+    assert "bearer" in how.lower()
     assert answer.told.get("error") == "unauthorized"
 
 
@@ -175,10 +184,11 @@ def test_a_wrong_token_in_the_query(counter: Counter, query: str) -> None:
     assert counter.ask(f"/stats?{query}").status == 401
 
 
-def test_the_token_lets_the_owner_in(owner: Caller) -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_token_lets_the_owner_in(owner: Caller, scheme: str) -> None:
     """The owner's token in the header lets him in, in any case of its scheme."""
     for form in ("{}", " {} "):
-        answer = owner.ask("/stats", headers=owner.bearer(form))
+        answer = owner.ask("/stats", headers=owner.bearer(form, scheme))
         assert answer.status == 200
 
 
