@@ -169,7 +169,7 @@ class CounterStore:
         if not waiting.visits:
             # Entries that were there when the document was read may have been folded by somebody else since.
             return self._load(deadline).tally, 0, False
-        tally = known.tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed)
+        tally = known.tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed, at)
         self._send(self._written(known, tally, at, [*waiting.visits]), deadline)
         return self._known.tally if self._known else tally, len(waiting.visits), waiting.more
 
@@ -186,7 +186,7 @@ class CounterStore:
                 self._writes_to_listing = 1 if waiting.visits and waiting.more and not stuck else LIST_EVERY
                 if waiting.visits and not stuck:
                     entries = [*waiting.visits]
-                    tally = tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed)
+                    tally = tally.fold(waiting.visits.values(), self._limits, waiting.more, self._removed, at)
         if not (entries and tally.has(visit.id)):  # an earlier call of the same visit may have left an entry
             tally = tally.add(visit, at, self._limits)
         return self._written(known, tally, at, entries)

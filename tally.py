@@ -110,7 +110,7 @@ class Tally:
 
     @property
     def updated_at(self) -> int | None:
-        """Unix seconds of the last visit; None when there is none yet, or an old document does not say."""
+        """Unix seconds of the last visit that counted; None when there is none yet, or an old document does not say."""
         moment = self.fields.get("updatedAt")
         return int(moment) if isinstance(moment, (int, float)) and not isinstance(moment, bool) else None
 
@@ -153,22 +153,28 @@ class Tally:
     def add(self, visit: Visit, at: float, limits: Limits) -> Tally:
         """The tally after `visit`, kept at `at` (unix seconds)."""
         draft = _Draft(self, limits)
-        draft.apply(visit)
-        draft.fields["updatedAt"] = int(at)
+        draft.apply(visit, at)
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
         return draft.finished()
 
-    def fold(self, entries: Iterable[Visit], limits: Limits, more: bool = False, removed: Container[str] = ()) -> Tally:
+    def fold(
+        self,
+        entries: Iterable[Visit],
+        limits: Limits,
+        more: bool = False,
+        removed: Container[str] = (),
+        at: float | None = None,
+    ) -> Tally:
         """The tally with the journal's `entries` in it, each once however often it is folded. To be written only over
         the document that this tally was read from, and only if the entries were listed after that. `more`: the journal
-        may hold others as well. `removed`: ids whose entries are known to be gone."""
+        may hold others as well. `removed`: ids whose entries are known to be gone. `at`: now, if it will be written."""
         draft = _Draft(self, limits)
         known = {*self.recent, *self.folded}
         listed: dict[str, None] = {}
         for visit in entries:
             if visit.id not in known:
                 known.add(visit.id)
-                draft.apply(visit)
+                draft.apply(visit, at)
             listed[visit.id] = None
         gone = [visit_id for visit_id in self.folded if visit_id not in listed]
         if more:
@@ -197,9 +203,11 @@ class _Draft:
         self._seen = tally.seen
         self._limits = limits
 
-    def apply(self, visit: Visit) -> None:
+    def apply(self, visit: Visit, at: float | None) -> None:
         fields, more = self.fields, 0
         if visit.reason is None:
+            if at is not None:
+                fields["updatedAt"] = int(at)
             # A counter before ours reads `count`: where that was the total, it stays the total.
             if fields.get("count") == fields["pageviews"]:
                 fields["count"] = _plus(fields["pageviews"], 1)

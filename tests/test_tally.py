@@ -87,6 +87,18 @@ def test_what_is_not_counted_is_noted(reason: str) -> None:
     assert tally.has("1")
 
 
+@given(visits(), visits())
+def test_the_time_is_that_of_the_last_change(before: list[Visit], later: list[Visit]) -> None:
+    """It moves when the totals do, by a visit or from the journal, and what is not counted leaves it as it was."""
+    tally = all_of(Tally.empty(), before)
+    counted = any(visit.reason is None for visit in before)
+    assert tally.updated_at == (AT if counted else None)
+
+    others = [Visit(f"other {visit.id}", visit.day, visit.visitor, visit.reason) for visit in later]
+    folded = tally.fold(others, LIMITS, at=AT + 60)
+    assert folded.updated_at == (AT + 60 if folded.pageviews > tally.pageviews else tally.updated_at)
+
+
 @pytest.mark.parametrize(
     "moment, expected",
     [(AT, AT), (1.5e9, 1500000000), (-5, -5), (None, None), ("x", None), (True, None), ([], None), (1e300, int(1e300))],
