@@ -61,8 +61,8 @@ lock: ## the lock files anew, after a change of what is required; needs uv. ARGS
 	@uv pip compile --quiet tests/requirements.txt $(cloudy) $(addprefix -c ,$(wildcard clouds/*/requirements.lock)) \
 	    --universal --python-version 3.11 --generate-hashes --no-annotate -o tests/requirements.lock $(ARGS) >/dev/null
 
-clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+clean: ## remove all that was installed, and all caches
+	rm -rf $(VENV) clouds/*/engine/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Running the counter needs what the function needs, and what stands in for its cloud.

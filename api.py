@@ -1,7 +1,7 @@
 """What the counter answers: a Request in, a Response out, the same behind every door.
 
 What a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner. Nothing that
-was sent is repeated in an answer, but for a badge's label, which is checked and escaped.
+was sent is repeated in an answer, but for a badge's label and color, which are checked and escaped.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ to, and never without a copy of what was there. Visits may be counted meanwhile:
 import argparse
 import importlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -168,11 +169,20 @@ def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> N
     print(f"There now:  {now}\nThen there: {saved_file.described(data)}")
     if waiting := counter.waiting():
         print(f"{waiting} visits wait in the journal; the function will add them to what is there then.")
-    if not agreed and input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not agreed and not agrees():
         raise Refused("nothing was changed")
     copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
     counter.replace(data, exists=exists, copy=copy)
     print(f"Done. What was there is in {copy}; to go back: import {copy}" if exists else "Done.")
+
+
+def agrees() -> bool:
+    """Ask whether to go on. Raises EOFError when nobody is there."""
+    try:
+        return input("Replace it? [y/N] ").strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        print()
+        return False
 
 
 class Options(argparse.Namespace):
@@ -247,6 +257,9 @@ def main(given: Sequence[str] | None = None) -> None:
         raise SystemExit(f"restore: {options.file} is there already; --yes writes over it") from None
     except EOFError:
         raise SystemExit("restore: nobody is here to ask; nothing was changed, --yes does without") from None
+    except KeyboardInterrupt:
+        print("\nrestore: stopped; if it was about to replace the document, look before you go on", file=sys.stderr)
+        raise SystemExit(130) from None
     except (Refused, StoreError, OSError, ValueError) as error:
         raise SystemExit(f"restore: {error}") from error
 

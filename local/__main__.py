@@ -6,28 +6,28 @@ import argparse
 import asyncio
 import errno
 import importlib.util
-import json
 import os
-import secrets
 import signal
-import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 try:
+    from local.data_folder import DataFolder, Unusable
     from local.engine import EngineFailed
     from local.faults import KINDS, Faults
-    from local.laptop import Hosting, clouds, laptop
+    from local.laptop import ROOT, Hosting, clouds, laptop
     from local.notifications import Message
     from local.pool import ContainerFailed
-    from local.principal import write_secret
     from local.restart import among
-    from local.serving import ROOT, Serving
 except ModuleNotFoundError as missing:
     print(f"python -m local: {missing.name} is not installed; run: make run", file=sys.stderr)
     raise SystemExit(2) from None
+
+if TYPE_CHECKING:
+    from local.serving import Serving
 
 WELCOME = """
   Your visitor counter is running as on {cloud}. Every visit goes through the real function.
@@ -82,17 +82,9 @@ def arguments() -> Parser:
     return parser
 
 
-def configuration(folder: Path, given: Sequence[str]) -> dict[str, str]:
-    """Return the function's configuration: what the folder keeps since the first start, then what was given."""
-    kept = folder / "config.json"
-    config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16)}
-    if kept.exists():
-        known = json.loads(kept.read_text())
-        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
-            fail(f"{kept} should hold settings and their values as text; mend it, or remove it to start over")
-        config.update(known)
-    else:
-        write_secret(kept, json.dumps(config, indent=2).encode())
+def settings(given: Sequence[str]) -> dict[str, str]:
+    """Return what ``--set`` gave."""
+    config = {}
     for setting in given:
         key, equals, value = setting.partition("=")
         if not equals or not key.isidentifier():
@@ -101,8 +93,8 @@ def configuration(folder: Path, given: Sequence[str]) -> dict[str, str]:
     return config
 
 
-async def serve(here: Serving | Hosting, options: argparse.Namespace, token: str) -> None:
-    """Run until Ctrl-C or SIGTERM."""
+async def serve(here: "Serving | Hosting", folder: DataFolder, welcome: Callable[[str], str]) -> None:
+    """Say what ``welcome`` makes of the address once everything runs, and go on until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -114,27 +106,12 @@ async def serve(here: Serving | Hosting, options: argparse.Namespace, token: str
         await asyncio.wait([starting])
         return
     await starting
-    more = ""
-    if isinstance(here, Serving):
-        rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in here.cloud.faults.plan.items())
-        more = f" Storage fails on purpose: {rates}." if rates else NO_FAULTS
-    welcome = WELCOME.format(
-        cloud=options.cloud.capitalize() if len(options.cloud) > 3 else options.cloud.upper(),
-        url=here.url.replace("127.0.0.1", "localhost"),
-        prefix=here.gateway.prefix,
-        token=token,
-        data=options.data,
-        more=more,
-    )
-    # How to reach this storage as the function does, for `python -m clouds.restore --local`.
-    reach = options.data / "function.json"
     try:
-        write_secret(reach, json.dumps(here.environment(), indent=2).encode())
-        print(welcome, flush=True)
-        await stopping
+        with folder.reachable(here.environment()):
+            print(welcome(here.url.replace("127.0.0.1", "localhost")), flush=True)
+            await stopping
     finally:
         await here.stop()
-        reach.unlink(missing_ok=True)
 
 
 def show_mail(message: Message) -> None:
@@ -161,8 +138,10 @@ def check(options: argparse.Namespace) -> None:
         fail("--latency must not be negative")
 
 
-def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Faults) -> Serving:
+def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Faults) -> "Serving":
     """Return the counter on the stand-in of Oracle's services, not started yet."""
+    from local.serving import Serving  # noqa: PLC0415 - it needs Oracle's packages, which other clouds do without
+
     return Serving(
         options.data,
         containers=options.containers,
@@ -181,7 +160,6 @@ def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Fa
 
 def on_laptop(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting:
     """Return the counter on another cloud's engine, not started yet."""
-    among(options.cloud, f"{options.cloud}_laptop", "local")
     try:
         kind = laptop(options.cloud)
     except ModuleNotFoundError as missing:
@@ -204,36 +182,51 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def main(given: Sequence[str] | None = None) -> None:
-    """Run the command."""
-    options = arguments().parse_args(given)
+def greeting(options: argparse.Namespace, prefix: str, token: str, faults: Faults, url: str) -> str:
+    """Return what is said when everything runs."""
+    rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in faults.plan.items())
+    more = "" if options.cloud != "oracle" else f" Storage fails on purpose: {rates}." if rates else NO_FAULTS
+    name = options.cloud.capitalize() if len(options.cloud) > 3 else options.cloud.upper()
+    return WELCOME.format(cloud=name, url=url, prefix=prefix, token=token, data=options.data, more=more)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run what was asked for until it is stopped, or leave with a word about why not."""
     check(options)
+    given = settings(options.set)
     try:
         faults = Faults.parse(options.fault, options.seed)
     except ValueError as error:
         fail(str(error))
-    data: Path = options.data or Path(".local", *([] if options.cloud == "oracle" else [options.cloud]))
-    options.data = data
+    if options.cloud != "oracle":
+        among(options.cloud, f"{options.cloud}_laptop", "local")
+    options.data = options.data or Path(".local", *([] if options.cloud == "oracle" else [options.cloud]))
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        config = configuration(data, options.set)
-        here = on_oracle(options, config, faults) if options.cloud == "oracle" else on_laptop(options, config)
-    except (OSError, sqlite3.OperationalError) as error:
-        fail(f"cannot write to {data}: {getattr(error, 'strerror', None) or error}")
-    except ValueError:
-        fail(f"{data / 'config.json'} is damaged; remove it to start with a new salt and token")
-    try:
-        asyncio.run(serve(here, options, config["REPORT_TOKEN"]))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None  # before or after the time when Ctrl-C is waited for
+        folder = DataFolder(options.data)
+        with folder.held():
+            config = folder.configuration(given)
+            here = on_oracle(options, config, faults) if options.cloud == "oracle" else on_laptop(options, config)
+            welcome = partial(greeting, options, here.gateway.prefix, config["REPORT_TOKEN"], faults)
+            try:
+                asyncio.run(serve(here, folder, welcome))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    fail(f"port {options.port} is in use; choose another one with --port")
+                fail(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
     except ContainerFailed as error:
         fail(f"the function did not start: {error}")
-    except EngineFailed as error:
+    except (Unusable, EngineFailed) as error:
         fail(str(error))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            fail(f"port {options.port} is in use; choose another one with --port")
-        fail(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+        fail(f"cannot write to {options.data}: {error.strerror or error}")
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    try:
+        run(arguments().parse_args(given))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # before or after the time when Ctrl-C is waited for
 
 
 if __name__ == "__main__":

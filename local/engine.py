@@ -3,9 +3,10 @@ A database's engine on this machine: installed by npm, and run as a process that
 """
 
 import asyncio
+import os
 import signal
 import socket
-import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,13 +21,33 @@ class EngineFailed(Exception):
     """A cloud's database engine does not run; the text says why."""
 
 
-def npm_ci(folder: Path, wanted: Path, name: str) -> None:
-    """Install what the lock file in ``folder`` says, unless ``wanted`` is here. Raises EngineFailed."""
-    if wanted.exists():
+def is_whole(folder: Path) -> bool:
+    """Say whether npm finished what it installs in ``folder``: the last thing it writes is what it installed."""
+    return (folder / "node_modules" / ".package-lock.json").exists()
+
+
+async def npm_ci(folder: Path, name: str) -> None:
+    """Install what the lock file in ``folder`` says, unless it is here. Raises EngineFailed."""
+    if await asyncio.to_thread(is_whole, folder):
         return
-    done = subprocess.run(NPM_CI, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode or not wanted.exists():
-        raise EngineFailed(f"npm did not install {name}:\n{done.stderr}")
+    print(f"Installing {name} with npm, once ...", file=sys.stderr, flush=True)
+    process = await asyncio.create_subprocess_exec(
+        *child.command(child.EXEC),
+        *NPM_CI,
+        cwd=folder,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # npm would put Ctrl-C off until it is done
+    )
+    try:
+        _, said = await process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
+    if process.returncode or not await asyncio.to_thread(is_whole, folder):
+        raise EngineFailed(f"npm did not install {name}:\n{said.decode(errors='replace')}")
 
 
 def free_port() -> int:

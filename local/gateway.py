@@ -3,17 +3,22 @@ The gateway of this machine: HTTP in, the function behind a cloud's door, and wh
 """
 
 import json
+import logging
 import os
 from http import HTTPStatus
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from multidict import CIMultiDict
 
 from local.door import OWN, Door, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
+# What a client does wrong, or leaves undone, is answered where that can be, and is nobody's error here.
+CLIENTS = (http_exceptions.HttpProcessingError, ConnectionError)
+log = logging.getLogger("local.gateway")
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], CLIENTS)))
 # What the demo page puts before the routes, whatever the cloud's gateway would.
 DEMO = "/v1"
 
@@ -49,7 +54,7 @@ class Gateway:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen, and return the address. Raises OSError when the port is taken."""
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, logger=log), shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self._url = f"http://{f'[{host}]' if ':' in host else host}:{self._runner.addresses[0][1]}"
@@ -112,7 +117,10 @@ class Gateway:
             file = Path(os.path.realpath(self._web / path.removeprefix("/web/")))
         else:
             return None
-        return file if file.is_relative_to(self._web) and file.is_file() else None
+        try:
+            return file if file.is_relative_to(self._web) and file.is_file() else None
+        except OSError:
+            return None  # a name longer than any file's
 
 
 async def read(request: web.BaseRequest) -> bytes | None:

@@ -11,9 +11,13 @@ import sys
 import threading
 import time
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from engines import CLOUDS, needed
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from local import restart
 from local.__main__ import main
@@ -57,10 +61,9 @@ def function(tmp_path: Path) -> Path:
 class Running:
     """The command, running: what it said until it was ready, and the process."""
 
-    def __init__(self, *arguments: str | Path) -> None:
-        self.process = subprocess.Popen(
-            command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def __init__(self, *arguments: str | Path, code: str = "") -> None:
+        words = [sys.executable, "-c", code, *map(str, arguments)] if code else command(*arguments)
+        self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.said = ""
         watchdog = threading.Timer(20, self.process.kill)
@@ -203,3 +206,77 @@ def test_a_folder_that_python_cannot_be_told_is_not_looked_for_for_ever(
     monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("started again"))
 
     restart.among("some", "nowhere", "local")
+
+
+def test_two_do_not_share_a_folder(function: Path, tmp_path: Path) -> None:
+    """A second counter on the same data does not start, and takes nothing from the first, which can still be saved."""
+    arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)
+    running = Running(*arguments)
+    said = complaint(*arguments)
+
+    assert f"a counter is running on {tmp_path / 'data'} already; stop it, or choose another folder" in said
+    assert (tmp_path / "data" / "function.json").exists()
+    assert running.end(signal.SIGINT)[0] == 0
+    assert not (tmp_path / "data" / "function.json").exists()
+    again = Running(*arguments)
+    assert again.end(signal.SIGINT)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "file, content, expected",
+    [
+        ("config.json", "{", "config.json is damaged; remove it to start with a new salt and token"),
+        ("config.json", '["SALT"]', "config.json should hold settings and their values as text; mend it"),
+        ("cloud.sqlite", "A letter to my aunt. " * 100, "cannot be used: file is not a database"),
+    ],
+)
+def test_a_damaged_file_is_named(function: Path, tmp_path: Path, file: str, content: str, expected: str) -> None:
+    """What is in the folder and makes no sense is said in one line, and left as it is."""
+    (tmp_path / file).write_text(content)
+
+    assert expected in complaint("--port", "0", "--data", tmp_path, "--function", function)
+    assert (tmp_path / file).read_text() == content
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_another_cloud_needs_nothing_of_oracles(cloud: str, tmp_path: Path) -> None:
+    """`make run CLOUD=...` is all that it takes: what only Oracle's function requires need not be installed."""
+    needed(cloud)
+    hidden = required("requirements.txt") - required(f"clouds/{cloud}/engine/requirements.txt")
+    code = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT / "clouds" / cloud)!r})
+sys.modules.update(dict.fromkeys({sorted(hidden)}))
+runpy.run_module("local", run_name="__main__", alter_sys=True)
+"""
+    running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path, code=code)
+    status, errors = running.end(signal.SIGINT)
+
+    assert {"oci", "fdk", "jwt", "cryptography"} <= hidden
+    assert (status, errors) == (0, "")
+    assert "Your visitor counter is running" in running.said
+
+
+def required(file: str) -> set[str]:
+    """Return the modules of the packages that a file of requirements asks for, and of all that these ask for."""
+    waiting, found = lines_of(ROOT / file), set[str]()
+    while waiting:
+        wanted = Requirement(waiting.pop())
+        if wanted.name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found.add(wanted.name)
+        waiting += metadata.requires(wanted.name) or []
+    modules = metadata.packages_distributions()
+    names = {canonicalize_name(name) for name in found}
+    return {module for module, owners in modules.items() if names & {canonicalize_name(owner) for owner in owners}}
+
+
+def lines_of(file: Path) -> list[str]:
+    """Return what a file of requirements asks for, and the files that it names."""
+    asked = []
+    for line in file.read_text().splitlines():
+        if line.startswith("-r "):
+            asked += lines_of(file.parent / line[3:])
+        elif line and not line.startswith("#"):
+            asked.append(line)
+    return asked

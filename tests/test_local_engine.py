@@ -271,3 +271,53 @@ class Slow:
 async def number(process: Process) -> int:
     """Return which process it is."""
     return process.number
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file or folder is there."""
+    until = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def npm(folder: Path, then: str) -> Path:
+    """Put a program of that name in a folder, which writes its process id down and goes on with ``then``."""
+    program = folder / "npm"
+    program.write_text(f"#!/bin/sh\necho $$ > pid\nmkdir -p node_modules/engine\n{then}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_an_installation_that_was_broken_off_is_begun_again(
+    loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who loses patience ends npm at once, and what it left is not taken for an engine: the next start installs it."""
+    npm(tmp_path, "exec sleep 60")
+    monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
+
+    async def lose_patience() -> None:
+        installing = asyncio.create_task(engine.npm_ci(tmp_path, "It"))
+        await asyncio.to_thread(wait_for, tmp_path / "node_modules")
+        installing.cancel()
+        with suppress(asyncio.CancelledError):
+            await installing
+
+    loop.run(lose_patience())
+    assert not Path(f"/proc/{int((tmp_path / 'pid').read_text())}").exists()
+
+    npm(tmp_path, "echo '{}' > node_modules/.package-lock.json")
+    for _ in range(2):
+        loop.run(engine.npm_ci(tmp_path, "It"))
+    assert capsys.readouterr().err == "Installing It with npm, once ...\n" * 2
+
+
+def test_an_engine_that_cannot_be_installed_is_told(
+    loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With npm's own words."""
+    npm(tmp_path, "echo 'no network' >&2; exit 1")
+    monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
+
+    with pytest.raises(EngineFailed, match="npm did not install It:\nno network"):
+        loop.run(engine.npm_ci(tmp_path, "It"))

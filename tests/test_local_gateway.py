@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -313,3 +314,38 @@ def test_call_ids_are_ulids() -> None:
     assert len(first) == 26
     assert first < second
     assert len({ulid() for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    "request_line, status",
+    [
+        (b"GET /web/" + b"a" * 300 + b" HTTP/1.1", 404),
+        (b"GET /v1/counter?vid=" + b"a" * 9000 + b" HTTP/1.1", 400),
+        (b"GET /v1/cou\x01nter HTTP/1.1", 400),
+        (b"POST /v1/counter HTTP/1.1\r\nContent-Length: -1", 400),
+        (b"HELLO", 400),
+    ],
+)
+def test_a_bad_client_is_told_so(
+    here: Serving, caplog: pytest.LogCaptureFixture, request_line: bytes, status: int
+) -> None:
+    """What is no request of ours is answered, and is no error that the owner has to read of."""
+    address = urlsplit(here.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(request_line + b"\r\nHost: here\r\n\r\n")
+        told = client.recv(1000)
+
+    assert re.match(rb"HTTP/1\.\d %d " % status, told)
+    assert not caplog.records
+
+
+def test_a_client_that_leaves_is_let_go(here: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """Who breaks off amid his own request leaves no error behind, and the next one is served."""
+    address = urlsplit(here.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not closed
+        client.sendall(b"POST /v1/counter HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf a wo")
+        time.sleep(0.2)
+
+    assert ask(here, "/v1/counter")[0] == 200
+    assert not caplog.records

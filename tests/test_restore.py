@@ -151,9 +151,30 @@ def test_nothing_is_replaced_unasked(stored: Stored, command: Command, monkeypat
     assert (done.returncode, stored.kept()) == (1, NEW)
     assert "nobody is here to ask" in done.stderr
 
+    monkeypatch.setattr("builtins.input", ctrl_c)
+    assert "nothing was changed" in refused(command, "import", "old.json")
+    assert stored.kept() == NEW
+
     monkeypatch.setattr("builtins.input", lambda question: "y")
     command("import", "old.json")
     assert stored.kept() == OLD
+
+
+def ctrl_c(*_: object, **__: object) -> str:
+    """What input() does when somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_no_crash(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever stops the command at any other moment is told to look, with the status that shells know."""
+    monkeypatch.setattr(restore, "save", ctrl_c)
+    with pytest.raises(SystemExit) as left:
+        command("export", "saved.json")
+
+    assert left.value.code == 130
+    assert "restore: stopped; if it was about to replace the document, look" in capsys.readouterr().err
 
 
 def from_the_root(

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from counter_item import KEY
 
-from local.engine import Engine, EngineFailed, free_port, npm_ci
+from local.engine import Engine, EngineFailed, free_port, is_whole, npm_ci
 
 ENGINE = Path(__file__).resolve().parent / "engine"
 PROGRAM = ENGINE / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
@@ -42,16 +42,16 @@ def missing() -> str | None:
 def installed() -> Path | None:
     """Return the engine's program if it is here, npm's or one in PATH."""
     found = shutil.which("dynoxide")
-    return PROGRAM if PROGRAM.exists() else Path(found) if found else None
+    return PROGRAM if is_whole(ENGINE) else Path(found) if found else None
 
 
-def install() -> Path:
+async def install() -> Path:
     """Install the engine as its lock file says, unless it is here, and return its program. Raises EngineFailed."""
     if program := installed():
         return program
     if why := missing():
         raise EngineFailed(why)
-    npm_ci(ENGINE, PROGRAM, "the engine")
+    await npm_ci(ENGINE, "DynamoDB's engine")
     return PROGRAM
 
 
@@ -70,7 +70,7 @@ class Dynoxide:
 
     async def start(self) -> None:
         """Start the engine and wait until it listens. Raises EngineFailed."""
-        program = await asyncio.to_thread(install)
+        program = await install()
         self.port = free_port()
         words = [str(program), "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         words += ["--db-path", str(self._file)] if self._file else []

@@ -51,7 +51,7 @@ class Azurite:
 
     async def start(self) -> None:
         """Start the engine and wait until it answers. Raises EngineFailed."""
-        await asyncio.to_thread(npm_ci, ENGINE, MAIN, "Azurite")
+        await npm_ci(ENGINE, "Azurite")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         words = ["node", str(MAIN), "--silent", "--disableTelemetry", "--location", str(self.folder)]
