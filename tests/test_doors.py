@@ -207,8 +207,9 @@ def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Return the answers of a cloud's door; where there are several ways in, of each."""
     ways: dict[str, Callable[[Path], Any]] = {"oracle": oracle, "local": local}
     if request.param in CLOUDS:
-        offered = needed(request.param)(tmp_path_factory.mktemp("ways")).doors
-        ways |= {f"{request.param}, {way}": on_cloud(request.param, way) for way in offered}
+        offering = needed(request.param)(tmp_path_factory.mktemp("ways"))
+        ways |= {f"{request.param}, {way}": on_cloud(request.param, way) for way in offering.doors}
+        offering.mailbox.close()
     return {
         way: story(opened, tmp_path_factory.mktemp("door"))
         for way, opened in ways.items()

@@ -73,7 +73,7 @@ class Worker:
             self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
         try:
             async with asyncio.timeout(seconds):
-                while not socket.exists():
+                while not await listens(socket):
                     if not self.alive:
                         raise ContainerFailed(f"the worker process ended with status {self._process.returncode}")
                     await asyncio.sleep(0.01)
@@ -120,6 +120,16 @@ class Worker:
         if self._reader:
             await self._reader
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def listens(socket: Path) -> bool:
+    """Say whether somebody takes calls there. Only to be there is too early: it listens a moment later."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 class Pool:
