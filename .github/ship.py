@@ -108,7 +108,10 @@ def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> N
     before = client.get_function(function).data.source_details
     # The digest is what counts: a tag may have been moved since. It is told before anything is changed, so that the
     # pipeline knows the way back whatever happens.
-    print(f"previous={before.image}@{before.image_digest}", flush=True)
+    if before.image_digest == digest:
+        print("::warning title=Ship::This image runs already, so there is nothing to go back to.", file=sys.stderr)
+    else:
+        print(f"previous={before.image}@{before.image_digest}", flush=True)
     source = models.UpdateContainerImageFunctionSourceDetails(image=name, image_digest=digest)
     client.update_function(function, models.UpdateFunctionDetails(source_details=source))
     wait_until(client, client.get_function(function), "lifecycle_state", "ACTIVE", max_wait_seconds=LONGEST_UPDATE)

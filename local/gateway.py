@@ -5,6 +5,7 @@ The gateway of this machine: HTTP in, the function behind a cloud's door, and wh
 import json
 import logging
 import os
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from local.door import OWN, Door, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
-# What a client does wrong, or leaves undone, is answered where that can be, and is nobody's error here.
-CLIENTS = (http_exceptions.HttpProcessingError, ConnectionError)
-log = logging.getLogger("local.gateway")
-log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], CLIENTS)))
 # What the demo page puts before the routes, whatever the cloud's gateway would.
 DEMO = "/v1"
+NO_HTTP = http_exceptions.HttpProcessingError
+log = logging.getLogger("local.gateway")
+# What is no HTTP is answered as such, and is nobody's error here.
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], NO_HTTP)))
 
 
 class Gateway:
@@ -124,7 +125,7 @@ class Gateway:
 
 
 async def read(request: web.BaseRequest) -> bytes | None:
-    """Return the body, or None when it is larger than a function may be sent."""
+    """Return the body, or None when it is larger than a function may be sent, or breaks off."""
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > BODY_LIMIT:
@@ -133,11 +134,13 @@ async def read(request: web.BaseRequest) -> bytes | None:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return None
-    return bytes(body)
+    with suppress(ConnectionError):  # nobody is there any more to be answered
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                return None
+        return bytes(body)
+    return None
 
 
 def problem(status: int, message: str) -> web.Response:

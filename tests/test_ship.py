@@ -167,6 +167,19 @@ def test_another_digest_is_a_failure(
     assert f"runs {OLD}, not {NEW}" in said.err
 
 
+def test_what_runs_already_is_no_way_back(
+    ship: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever ships the same image again, after a run that was cut off, is told that it would go back to itself."""
+    functions = Functions(takes=True)
+    functions.source.image_digest = NEW
+
+    assert shipped(ship, monkeypatch, functions) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "nothing to go back to" in said.err
+
+
 @pytest.mark.parametrize(
     "arguments, missing, said",
     [

@@ -142,13 +142,21 @@ def test_production_gets_what_staging_ran() -> None:
     commands = [step.get("run", "") for step in production["steps"]]
     verify, copy, deploy = (
         next(number for number, command in enumerate(commands) if word in command)
-        for word in ("cosign verify", "cosign copy", "ship.py deploy")
+        for word in ("cosign verify", '--tag "$IMAGE" "$STAGING_REPOSITORY@$DIGEST"', "ship.py deploy")
     )
 
     assert "staging" in production["needs"]
     assert production["environment"]["name"] == "production"
     assert staging["env"]["DIGEST"] == production["env"]["DIGEST"] == "${{ needs.build.outputs.digest }}"
     assert verify < copy < deploy
+
+
+def test_a_tag_is_given_and_nothing_else() -> None:
+    """A digest gets another tag as it is: no index is put around it, for staging's digest must be production's, and
+    nothing is written beside it, where the signature is."""
+    tagging = [step["run"] for step in steps(FOLDER / "oracle.yml") if "--tag" in step.get("run", "")][1:]
+    assert len(tagging) == 3
+    assert all(command.startswith("docker buildx imagetools create --prefer-index=false --tag ") for command in tagging)
 
 
 @pytest.mark.parametrize("stage", ["staging", "production"])

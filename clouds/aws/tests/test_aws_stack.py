@@ -279,6 +279,7 @@ def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> Non
     assert account.live() != "1"
     assert account.ship("--back", "1").returncode == 0
     assert account.live() == "1"
+    assert account.ship("--back", "1").stdout == "version=1\n"  # it would go back to itself
 
     # The newest version is the one that was taken back: no apply makes it live again.
     said = " ".join(account.terraform("apply", "-auto-approve", first, expected=1).split())
