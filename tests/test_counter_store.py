@@ -572,6 +572,23 @@ def test_settling_is_exact(container: Container, store: MemoryDocuments) -> None
     assert not store.journal
 
 
+def test_what_is_folded_changes_the_totals_now(store: MemoryDocuments) -> None:
+    """The time in the document is that at which entries got into its totals, also when a crawler brought them in."""
+    other_visit(store)
+    crawler = Visit("a crawler", "2026-09-21", None, "crawler")
+    moved = []
+    for later, write in (
+        (60, lambda at: Container(store).store.keep(crawler, at, NEVER)),
+        (120, lambda at: Container(store).store.settle(at, NEVER)),
+    ):
+        store.append(visit().entry(), 0)
+        write(NOW + later)
+        moved.append(stored(store)["updatedAt"] - NOW)
+
+    assert moved == [60, 120]
+    assert stored(store)["pageviews"] == 3
+
+
 @pytest.mark.parametrize("kind", ["read", "entries", "write", "remove"])
 @pytest.mark.parametrize("word", ["refused", "denied", "lost", "dropped", "late", "raced"])
 def test_settling_is_exact_in_trouble(container: Container, store: MemoryDocuments, kind: str, word: str) -> None:
