@@ -1,6 +1,7 @@
 """The clouds that the tests of all go through. Removing one is deleting its folder in clouds/ and its line here."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ def cannot(why: str | None) -> None:
     """Skip with the reason why something cannot run here, if there is one; fail in CI, where it must run."""
     if why:
         (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(why)
+
+
+def ways(cloud: str, folder: Path) -> list[str]:
+    """Return the names of all the ways that gateways have to a cloud's function."""
+    laptop = needed(cloud)(folder)
+    laptop.mailbox.close()
+    return list(laptop.doors)
 
 
 def needed(cloud: str) -> type[Laptop]:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from contract.caller import AGENT, Caller
-from engines import CLOUDS, needed
+from engines import CLOUDS, needed, ways
 
 from crawlers import is_crawler
 from local.laptop import Hosting
@@ -183,11 +183,14 @@ def test_the_counter_keeps_the_contract(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_every_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
-    """So it is on every other cloud, with its own engine and its own door."""
-    with Hosting(needed(cloud)(tmp_path, containers=1, config=CONFIG)) as here:
-        done = run(here.url + here.here.door.prefix, tmp_path, "--alone")
+    """So it is on every other cloud, with its own engine, and whichever gateway stands before its function."""
+    for way in ways(cloud, tmp_path):
+        laptop = needed(cloud)(tmp_path / way, containers=1, config=CONFIG)
+        laptop.door = laptop.doors[way]
+        with Hosting(laptop) as here:
+            done = run(here.url + laptop.door.prefix, tmp_path, "--alone")
 
-    assert (done.status, done.broken) == (0, [])
+        assert (way, done.status, done.broken) == (way, 0, [])
 
 
 @pytest.mark.parametrize(

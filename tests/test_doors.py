@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from engines import CLOUDS, needed
+from engines import CLOUDS, needed, ways
 
 from local.door import HttpAnswer, HttpCall
 from local.laptop import Hosting
@@ -205,14 +205,13 @@ def story(opened: Callable[[Path], Any], folder: Path) -> dict[str, HttpAnswer]:
 @pytest.fixture(scope="module", params=["oracle", "local", *CLOUDS])
 def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, HttpAnswer]]:
     """Return the answers of a cloud's door; where there are several ways in, of each."""
-    ways: dict[str, Callable[[Path], Any]] = {"oracle": oracle, "local": local}
+    opening: dict[str, Callable[[Path], Any]] = {"oracle": oracle, "local": local}
     if request.param in CLOUDS:
-        offering = needed(request.param)(tmp_path_factory.mktemp("ways"))
-        ways |= {f"{request.param}, {way}": on_cloud(request.param, way) for way in offering.doors}
-        offering.mailbox.close()
+        offered = ways(request.param, tmp_path_factory.mktemp("ways"))
+        opening |= {f"{request.param}, {way}": on_cloud(request.param, way) for way in offered}
     return {
         way: story(opened, tmp_path_factory.mktemp("door"))
-        for way, opened in ways.items()
+        for way, opened in opening.items()
         if way.startswith(request.param)
     }
 

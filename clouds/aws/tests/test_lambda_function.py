@@ -108,6 +108,17 @@ def test_who_stops_it_while_it_starts_is_obeyed(function: Function, moment: floa
     function.loop.run(stop_early())
 
 
+def test_a_rest_api_keeps_one_name_to_itself(function: Function) -> None:
+    """Who shows no token is told how to by every gateway; behind a REST API that header has another name."""
+    told = {}
+    for way, door in function.here.doors.items():
+        answer = function.loop.run(door.http(http("/stats")))
+        told[way] = [name for name, value in answer.headers if value.startswith("Bearer ")]
+
+    usual = ["www-authenticate"]
+    assert told == {"HTTP API": usual, "function URL": usual, "REST API": ["x-amzn-remapped-www-authenticate"]}
+
+
 def test_a_cold_start_and_a_warm_visit(function: Function) -> None:
     """A cold start reads the document and the journal and writes; a warm visit only writes."""
     function.restart()
