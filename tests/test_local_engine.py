@@ -219,7 +219,8 @@ def test_one_that_does_not_start_costs_no_other(loop: LoopThread) -> None:
 
 
 def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
-    """There are never more than the pool's size, and after its stop none, whatever started meanwhile."""
+    """It never has more than its size, and after its stop none, whatever started meanwhile; those that it ends take
+    their time beside them."""
     everybody: list[Slow] = []
 
     def make(hear: Callable[[str], None]) -> Slow:
@@ -236,6 +237,7 @@ def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
             for _ in range(30):
                 with suppress(ContainerFailed):
                     await pool.use(call)
+                assert len(pool.containers) <= pool.size
                 assert sum(each.alive for each in everybody) <= 2 * pool.size
 
         calling = [asyncio.create_task(caller()) for _ in range(4)]
