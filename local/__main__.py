@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 try:
+    from local.command_line import Parser
     from local.data_folder import DataFolder, Unusable
     from local.engine import EngineFailed
     from local.faults import KINDS, Faults
@@ -47,14 +48,6 @@ REGION = "us-phoenix-1"
 NO_FAULTS = (
     " To see how it copes with a storage\n    that fails, add for example: --fault put:lose-drop=0.2 --latency 20"
 )
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with status 2."""
-        fail(message)
 
 
 def fail(message: str) -> NoReturn:

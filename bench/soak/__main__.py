@@ -5,27 +5,19 @@ Real `fdk` processes with Oracle's SDK, a stand-in of Oracle's services in a pro
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
 
 from bench.soak.audit import Fate
 from bench.soak.footprint import Course
 from bench.soak.soak import Outcome, Plan, run
+from local.command_line import Parser
 
 SHOWN = 20
 """Violations that are printed; the first says most."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
