@@ -28,8 +28,8 @@ def sizes() -> Iterator[Row]:
                 seconds.append(time.process_time() - start)
             yield (
                 f"{known:,} visitors, {name}",
-                f"{len(data) / 1024:.1f} KB",
-                f"{median(seconds) * 1e6:.0f} microseconds of CPU",
+                f"{len(data) / 1024:.1f} KB, {median(seconds) * 1e6:.0f} microseconds of CPU",
+                "",
             )
 
 
