@@ -8,6 +8,7 @@ import errno
 import importlib.util
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -210,6 +211,8 @@ def run(options: argparse.Namespace) -> None:
         fail(f"the function did not start: {error}")
     except (Unusable, EngineFailed) as error:
         fail(str(error))
+    except sqlite3.DatabaseError as error:
+        fail(f"the data in {options.data} cannot be used: {error}")
     except OSError as error:
         fail(f"cannot write to {options.data}: {error.strerror or error}")
 

@@ -5,7 +5,6 @@ The folder that keeps one counter of this machine: its secrets, its storage, and
 import json
 import os
 import secrets
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +36,7 @@ class DataFolder:
                 raise Unusable(
                     f"a counter is running on {self.path} already; stop it, or choose another folder with --data"
                 ) from None
-            try:
-                yield
-            except sqlite3.DatabaseError as error:
-                raise Unusable(f"the data in {self.path} cannot be used: {error}") from error
+            yield
 
     def configuration(self, given: Mapping[str, str]) -> dict[str, str]:
         """The function's configuration: the salt and the token, made up once and kept, then what is ``given``. Raises
