@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+import weakref
 from importlib import metadata
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Running:
     def __init__(self, *arguments: str | Path, code: str = "") -> None:
         words = [sys.executable, "-c", code, *map(str, arguments)] if code else command(*arguments)
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        weakref.finalize(self, self.process.kill)  # a test that fails would leave it, and all that it started
         assert self.process.stdout is not None
         self.said = ""
         watchdog = threading.Timer(20, self.process.kill)
