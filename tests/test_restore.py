@@ -8,8 +8,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from damaged import KINDS
 from engines import CLOUDS
 from test_local_command import Running
+from test_saved_file import SAVED, mail
 
-from clouds import restore, saved_file
+from clouds import restore
 from counter_store import CounterStore
-from document import NotACounter
 from documents import PAGE, Conflict, Documents, Unavailable
 from local.faults import Faults
 from local.laptop import Laptop
 from local.memory import MemoryDocuments
 from local.principal import private_pem
 from local.serving import BUCKET, Serving
-from report import compose
-from settings import Environment, Settings
+from settings import Environment
 from tally import Limits, Tally, Visit
 
 ROOT = Path(restore.__file__).resolve().parents[1]
@@ -373,34 +370,7 @@ def test_an_export_overwrites_nothing(stored: Stored, command: Command) -> None:
     assert Path("saved.json").read_bytes() == OLD
 
 
-def mail(data: bytes) -> tuple[str, str]:
-    """Return the daily mail about a document, with what a mail service adds below it."""
-    title, body = compose(
-        Tally.decode(data, Limits()), datetime.fromtimestamp(1790000000, UTC), Settings(site_name="{A site}")
-    )
-    return title, f"{body}\n--\nYou get this {{mail}} because you subscribed.\n{{not json}}\n"
-
-
-def as_text(title: str, body: str) -> bytes:
-    """Return a mail's text as somebody copied it."""
-    return body.encode()
-
-
-def as_dos_text(title: str, body: str) -> bytes:
-    """Return a mail's text as a Windows editor saved it."""
-    return b"\xef\xbb\xbf" + body.replace("\n", "\r\n").encode()
-
-
-def as_eml(title: str, body: str) -> bytes:
-    """Return a mail as a mail program saves it: with headers, and encoded."""
-    message = EmailMessage()
-    message["Subject"] = title
-    message.set_content(body, cte="base64")
-    message.add_alternative(f"<pre>{body}</pre>", subtype="html")
-    return bytes(message)
-
-
-@pytest.mark.parametrize("saved", [as_text, as_dos_text, as_eml])
+@pytest.mark.parametrize("saved", SAVED)
 def test_a_daily_mail_is_a_backup(stored: Stored, command: Command, saved: Callable[[str, str], bytes]) -> None:
     """The document in a report is found, however the mail was saved, and is the one that was reported."""
     document: dict[str, Any] = json.loads(OLD) | {
@@ -581,14 +551,6 @@ def test_where_surely_nothing_changed_no_copy_stays(stored: Stored, tmp_path: Pa
 
     assert not (tmp_path / "the-copy").exists()
     assert stored.kept() == NEW
-
-
-@pytest.mark.parametrize("alphabet", ["idna", "undefined", "qq", "x\0"])
-def test_a_mail_in_an_odd_alphabet_is_no_counter(alphabet: str) -> None:
-    """Whatever a mail says of itself, it is refused as what it is: no counter."""
-    mail = f"Content-Type: text/plain; charset={alphabet}\n\nhello".encode()
-    with pytest.raises(NotACounter, match="no mail with one in it"):
-        saved_file.parse(mail)
 
 
 def test_a_document_that_came_meanwhile_is_not_replaced(
