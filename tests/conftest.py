@@ -48,6 +48,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
+@pytest.fixture
+def loop() -> Iterator[LoopThread]:
+    """Return a loop to run on."""
+    with LoopThread() as loop:
+        yield loop
+
+
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Run the stand-in of Oracle's services alone, without faults."""

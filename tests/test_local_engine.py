@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from local import child, engine
 from local.engine import Engine, EngineFailed
 from local.engine_proxy import EngineProxy
 from local.loop_thread import LoopThread
-from local.pool import ContainerFailed, Pool
 
 ROOT = Path(__file__).resolve().parents[1]
 PARENT = """
@@ -29,13 +27,6 @@ from local import child
 process = subprocess.Popen(child.command("import time; print(os.getpid(), flush=True); time.sleep(60)", 15))
 time.sleep(60)
 """
-
-
-@pytest.fixture
-def loop() -> Iterator[LoopThread]:
-    """Return a loop to run on."""
-    with LoopThread() as loop:
-        yield loop
 
 
 async def never() -> bool:
@@ -173,106 +164,6 @@ def test_a_silent_engine_holds_nobody_up(loop: LoopThread) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     loop.run(ask())
-
-
-class Process:
-    """What a pool is made of, at its simplest. Every third one cannot start."""
-
-    made = 0
-
-    def __init__(self, hear: Callable[[str], None]) -> None:
-        type(self).made += 1
-        self.number = self.made
-        self.alive = False
-
-    async def start(self) -> None:
-        """Start it."""
-        await asyncio.sleep(0)
-        if self.number % 3 == 0:
-            raise ContainerFailed("not this one")
-        self.alive = True
-
-    async def stop(self) -> None:
-        """Kill it."""
-        self.alive = False
-
-
-def test_one_that_does_not_start_costs_no_other(loop: LoopThread) -> None:
-    """Those that were started beside it are there for the next calls, and a restart starts as many as there were."""
-    Process.made = 0
-
-    async def run() -> list[list[int]]:
-        pool = Pool(Process, size=3)
-        with pytest.raises(ContainerFailed):
-            await pool.warm(3)
-        before = sorted(process.number for process in pool.containers)
-        used = [await pool.use(number) for _ in range(2)]
-        await pool.restart()
-        after = sorted(process.number for process in pool.containers)
-        await pool.stop()
-        assert pool.containers == ()
-        with pytest.raises(ContainerFailed):
-            await pool.use(number)
-        return [before, used, after]
-
-    assert loop.run(run()) == [[1, 2], [2, 2], [4, 5]]
-
-
-def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
-    """It never has more than its size, and after its stop none, whatever started meanwhile; those that it ends take
-    their time beside them."""
-    everybody: list[Slow] = []
-
-    def make(hear: Callable[[str], None]) -> Slow:
-        everybody.append(Slow())
-        return everybody[-1]
-
-    async def run() -> None:
-        pool = Pool(make, size=4)
-
-        async def call(one: Slow) -> None:
-            await asyncio.sleep(0.001)
-
-        async def caller() -> None:
-            for _ in range(30):
-                with suppress(ContainerFailed):
-                    await pool.use(call)
-                assert len(pool.containers) <= pool.size
-                assert sum(each.alive for each in everybody) <= 2 * pool.size
-
-        calling = [asyncio.create_task(caller()) for _ in range(4)]
-        for _ in range(5):
-            await asyncio.sleep(0.004)
-            await pool.restart()
-            assert {each for each in everybody if each.alive} <= set(pool.containers)
-        await pool.stop()
-        await asyncio.gather(*calling)
-
-    loop.run(run())
-
-    assert len(everybody) > 8
-    assert not any(each.alive for each in everybody)
-
-
-class Slow:
-    """What a pool is made of, if it takes its time to start and to stop."""
-
-    alive = False
-
-    async def start(self) -> None:
-        """Start it."""
-        await asyncio.sleep(0.002)
-        self.alive = True
-
-    async def stop(self) -> None:
-        """Kill it."""
-        await asyncio.sleep(0.003)
-        self.alive = False
-
-
-async def number(process: Process) -> int:
-    """Return which process it is."""
-    return process.number
 
 
 def wait_for(path: Path) -> None:
