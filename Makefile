@@ -79,7 +79,7 @@ $(VENV)/installed-%: clouds/%/engine/requirements.txt clouds/%/requirements.txt 
 # A cloud that was taken away takes its requirements along.
 cloudy := $(wildcard clouds/*/requirements.txt clouds/*/engine/requirements.txt clouds/*/tests/requirements.txt)
 
-$(VENV)/installed-test: tests/requirements.lock $(python)
+$(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/engine/package-lock.json) $(python)
 	@echo "Installing what the tests need into $(VENV), once ..."
 	@$(pip) -r tests/requirements.lock
 	@# Now, and not by several tests at once. Without Node the tests that need it are skipped, and say so.

@@ -3,6 +3,7 @@ A database's engine on this machine: installed by npm, and run as a process that
 """
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -22,8 +23,15 @@ class EngineFailed(Exception):
 
 
 def is_whole(folder: Path) -> bool:
-    """Say whether npm finished what it installs in ``folder``: the last thing it writes is what it installed."""
-    return (folder / "node_modules" / ".package-lock.json").exists()
+    """Say whether npm finished what the lock file in ``folder`` says: what it installed it writes down last."""
+    try:
+        here, wanted = (
+            json.loads((folder / name).read_text())["packages"]
+            for name in ("node_modules/.package-lock.json", "package-lock.json")
+        )
+    except FileNotFoundError:
+        return False
+    return all(package["version"] == wanted.get(name, {}).get("version") for name, package in here.items())
 
 
 async def npm_ci(folder: Path, name: str) -> None:

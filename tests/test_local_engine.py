@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -174,8 +175,15 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def locked(file: Path, version: str) -> None:
+    """Write a lock file of npm's with one package."""
+    file.write_text(json.dumps({"packages": {"node_modules/engine": {"version": version}}}))
+
+
 def npm(folder: Path, then: str) -> Path:
-    """Put a program of that name in a folder, which writes its process id down and goes on with ``then``."""
+    """Put a program of that name in a folder, which writes its process id down and goes on with ``then``, and say which
+    engine is wanted there."""
+    locked(folder / "package-lock.json", "2.0.0")
     program = folder / "npm"
     program.write_text(f"#!/bin/sh\necho $$ > pid\nmkdir -p node_modules/engine\n{then}\n")
     program.chmod(0o755)
@@ -199,10 +207,24 @@ def test_an_installation_that_was_broken_off_is_begun_again(
     loop.run(lose_patience())
     assert not Path(f"/proc/{int((tmp_path / 'pid').read_text())}").exists()
 
-    npm(tmp_path, "echo '{}' > node_modules/.package-lock.json")
+    npm(tmp_path, "cp package-lock.json node_modules/.package-lock.json")
     for _ in range(2):
         loop.run(engine.npm_ci(tmp_path, "It"))
     assert capsys.readouterr().err == "Installing It with npm, once ...\n" * 2
+
+
+def test_an_engine_of_another_version_is_replaced(
+    loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs is what the lock file says, also after it was raised."""
+    npm(tmp_path, "cp package-lock.json node_modules/.package-lock.json")
+    monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
+    (tmp_path / "node_modules").mkdir()
+    locked(tmp_path / "node_modules" / ".package-lock.json", "1.0.0")
+
+    assert not engine.is_whole(tmp_path)
+    loop.run(engine.npm_ci(tmp_path, "It"))
+    assert engine.is_whole(tmp_path)
 
 
 def test_an_engine_that_cannot_be_installed_is_told(
