@@ -5,7 +5,7 @@ PYTHON ?=
 CLOUD  ?= oracle
 ARGS   ?=
 
-clouds := oracle $(notdir $(patsubst %/engine,%,$(wildcard clouds/*/engine)))
+clouds := oracle $(notdir $(patsubst %/laptop/engine,%,$(wildcard clouds/*/laptop/engine)))
 $(if $(filter $(CLOUD),$(clouds)),,$(error CLOUD is one of: $(clouds)))
 
 python := $(VENV)/bin/python
@@ -17,25 +17,28 @@ export TOKEN
 contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--send-report) \
 	$(if $(ORIGIN),--origin "$(ORIGIN)")
 
-.PHONY: help run test lint contract bench soak package release lock clean
+.PHONY: help run test test-all lint contract bench soak package release lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
 	@echo "Options are handed on with ARGS: make run ARGS=--help"
 
 run: $(VENV)/installed-$(CLOUD) ## the counter on this laptop, no account needed; CLOUD=aws and CLOUD=azure too
 	@$(python) -m local --cloud $(CLOUD) $(ARGS)
 
-test: lint ## everything that must hold: lint, types, tests
-	@$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+pytest := $(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/installed-test ## ruff and mypy
+test: lint ## lint, types, import rules, and every test that is quick
+	@$(pytest) -m "not slow" $(ARGS)
+
+test-all: test ## the same, and then the tests that take longer
+	@$(pytest) -m slow $(ARGS)
+
+lint: $(VENV)/installed-test ## ruff, mypy and import-linter
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
-	@$(python) -m mypy .
-	@$(python) -m mypy .github/report.py # by itself: the root has a report.py too
-	@$(python) -m mypy .github/ship.py
-	@$(python) -m mypy .github/release.py
+	@$(python) -m mypy . .github/report.py .github/ship.py .github/release.py
+	@$(VENV)/bin/lint-imports --no-cache
 
 contract: $(python) ## whether a counter that runs somewhere keeps its word: URL=https://host/v1 TOKEN=...
 	@$(python) -c 'import pytest' 2>/dev/null || $(pip) -r tests/contract/requirements.lock
@@ -62,7 +65,7 @@ lock: ## the lock files anew, after a change of what is required; needs uv. ARGS
 	    --universal --python-version 3.11 --generate-hashes --no-annotate -o tests/requirements.lock $(ARGS) >/dev/null
 
 clean: ## remove all that was installed, and all caches
-	rm -rf $(VENV) clouds/*/engine/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) clouds/*/laptop/engine/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Running the counter needs what the function needs, and what stands in for its cloud.
@@ -71,19 +74,19 @@ $(VENV)/installed-oracle: requirements.txt $(python)
 	@$(pip) -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-%: clouds/%/engine/requirements.txt clouds/%/requirements.txt $(python)
+$(VENV)/installed-%: clouds/%/laptop/engine/requirements.txt clouds/%/requirements.txt $(python)
 	@echo "Installing what the function needs on $* into $(VENV), once ..."
 	@$(pip) -r $<
 	@touch $@
 
 # A cloud that was taken away takes its requirements along.
-cloudy := $(wildcard clouds/*/requirements.txt clouds/*/engine/requirements.txt clouds/*/tests/requirements.txt)
+cloudy := $(wildcard clouds/*/requirements.txt clouds/*/laptop/engine/requirements.txt clouds/*/tests/requirements.txt)
 
-$(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/engine/package-lock.json) $(python)
+$(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/laptop/engine/package-lock.json) $(python)
 	@echo "Installing what the tests need into $(VENV), once ..."
 	@$(pip) -r tests/requirements.lock
 	@# Now, and not by several tests at once. Without Node the tests that need it are skipped, and say so.
-	@for engine in clouds/*/engine; do \
+	@for engine in clouds/*/laptop/engine; do \
 	    if npm --version >/dev/null 2>&1; then \
 	        (cd "$$engine" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) || exit; \
 	    fi; \

@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from attempts import DOCUMENT, JOURNAL, Patience, Places, not_kept
-from document import NotACounter
-from documents import Conflict, DamagedDocument, Documents, Misconfigured, StoreError, Unavailable
-from journal import Listing
-from tally import Limits, Tally, Visit
+from counter.backoff import DOCUMENT, JOURNAL, Patience, Places, not_kept
+from counter.document import NotACounter
+from counter.journal import Listing
+from counter.store import Conflict, CorruptDocument, Documents, Misconfigured, StoreError, Unavailable
+from counter.tally import Limits, Tally, Visit
 
 LIST_EVERY = 64
 """A writer looks for journal entries at every so many of its visits: 1.6 % of a request each."""
@@ -91,8 +91,8 @@ class CounterStore:
         it, the latest visits of others may not be while the document is busy. None when the visit is safe in the
         journal but no document could be read yet.
 
-        Raises Unavailable after five attempts or at the `deadline`: its `unclear` tells whether the visit may be
-        counted all the same. Raises DamagedDocument and Misconfigured."""
+        Raises Unavailable after five attempts or at the `deadline`: its `in_doubt` tells whether the visit may be
+        counted all the same. Raises CorruptDocument and Misconfigured."""
         failure: StoreError | None = None
         write: _Write | None = None
         doubtful: _Write | None = None
@@ -128,7 +128,7 @@ class CounterStore:
                 conflicts += 1
                 failure = error
             except (Unavailable, Misconfigured) as error:
-                if sending and isinstance(error, Unavailable) and error.unclear:
+                if sending and isinstance(error, Unavailable) and error.in_doubt:
                     doubtful_entry = place == JOURNAL
                     doubtful = None if doubtful_entry else write
                 if place == DOCUMENT or failure is None:
@@ -240,8 +240,8 @@ class CounterStore:
                 return known.tally
             unclear = not (doubtful and doubtful.is_over(known))
         if unclear:
-            raise Unavailable("The storage did not say whether the visit was kept: it may be counted.", unclear=True)
-        raise Unavailable("Too many visits came at the same moment.", unclear=False)
+            raise Unavailable("The storage did not say whether the visit was kept: it may be counted.", in_doubt=True)
+        raise Unavailable("Too many visits came at the same moment.", in_doubt=False)
 
     def _load(self, deadline: float) -> _Known:
         stored = self._documents.read(self._spend(deadline))
@@ -258,7 +258,7 @@ class CounterStore:
                     "back an earlier copy, or, to start over, delete it.",
                     error,
                 )
-                raise DamagedDocument(f"The counter's document is damaged ({error}). It was not touched.") from error
+                raise CorruptDocument(f"The counter's document is damaged ({error}). It was not touched.") from error
         self._shown = self._known.tally
         return self._known
 
@@ -294,6 +294,6 @@ class CounterStore:
         """Counts one storage request and returns the seconds it may take."""
         left = deadline - self._clock()
         if left <= 0:
-            raise Unavailable("There was no time left to reach the storage.", unclear=False)
+            raise Unavailable("There was no time left to reach the storage.", in_doubt=False)
         self._requests += 1
         return min(REQUEST_SECONDS, left)

@@ -1,4 +1,4 @@
-"""Oracle's door: an Fn call in, an Fn answer out. The parts are built once a container, at its first call."""
+"""Oracle's entrypoint: an Fn call in, an Fn answer out. The parts are built once a container, at its first call."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from functools import cache
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
 
-import door
-from api import Api
+from clouds.oracle.function.settings import FREE_REQUESTS, OracleSettings
+from counter import entrypoint
+from counter.api import Api
+from counter.report import NotPublished, Publisher
+from counter.request import Request
+from counter.settings import Environment, Settings
+from counter.tally import Limits
 from counter_store import CounterStore
-from oracle_settings import FREE_REQUESTS, OracleSettings
-from report import NotPublished, Publisher
-from request import Request
-from settings import Environment, Settings
-from tally import Limits
 
 MARGIN_SECONDS = 2.0
 """Kept back of a call's time, so that the answer gets out before the platform ends the call."""
@@ -36,7 +36,7 @@ logging.getLogger("fdk").setLevel(logging.WARNING)  # its debugging would log ev
 
 def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
     """Answers one call. Never raises: the FDK would send the exception's text to the visitor."""
-    response = door.answer(_api, _request(ctx, data))
+    response = entrypoint.answer(_api, _request(ctx, data))
     headers: Mapping[str, str] = dict(response.headers)
     return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
 
@@ -44,15 +44,14 @@ def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
 @cache
 def _api() -> Api:
     # Only now, for the SDK logs while it is imported, and the FDK has set everything to be logged.
-    import object_storage  # noqa: PLC0415
-    import resource_principal  # noqa: PLC0415
+    from clouds.oracle.function import identity, object_storage  # noqa: PLC0415
 
     environment = Environment()
     oracle = OracleSettings.read(environment)
     settings = Settings.read(environment, free_requests=FREE_REQUESTS)
     environment.check()
-    door.tell(settings)
-    signer = resource_principal.signer(oracle.principal)
+    entrypoint.tell(settings)
+    signer = identity.signer(oracle.principal)
     client = object_storage.connect(signer, oracle.object_storage_endpoint)
     store = CounterStore(
         object_storage.ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
@@ -64,7 +63,7 @@ def _api() -> Api:
     def topic() -> Publisher:
         if oracle.topic is None:
             raise NotPublished("TOPIC_OCID is not set: there is nowhere to send the report to.", retry=False)
-        from notifications import Topic  # noqa: PLC0415 - once a day, and no part of a cold start
+        from clouds.oracle.function.notifications import Topic  # noqa: PLC0415 - once a day, and no part of a cold start
 
         return Topic(signer, oracle.topic, oracle.notifications_endpoint)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from local.containers import Container
+from clouds.oracle.laptop.containers import Container
+from clouds.oracle.laptop.fn_entrypoint import deadline, ulid
+from clouds.oracle.laptop.serving import ROOT, Serving
 from local.faults import Faults
-from local.fn_door import deadline, ulid
-from local.serving import ROOT, Serving
 
 FUNCTIONS = Path(__file__).parent / "functions"
 COUNTER = ROOT / "func.py"
@@ -35,7 +35,7 @@ class Round:
     cpu: float = 0.0
     times: list[float] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
-    unclear: int = 0
+    in_doubt: int = 0
     requests: int = 0
 
     @property
@@ -167,4 +167,4 @@ async def _loop(container: Container, vid: str, visits: int, result: Round) -> N
         _, headers, body = await container.call(call_headers(vid))
         result.times.append(time.perf_counter() - start)
         result.answers[int(headers.get("fn-http-status", 0))] += 1
-        result.unclear += bool(json.loads(body).get("mayBeCounted"))
+        result.in_doubt += bool(json.loads(body).get("mayBeCounted"))

@@ -117,7 +117,7 @@ def faults(kind: str, containers: int = 4, visits: int = 15) -> Iterator[Row]:
             some.restart()
             count = _number(some.first(some.here.pool.containers[0], "last")[0], "count")
         off = count - 1 - containers - result.acknowledged
-        refused = f"{result.answers.total() - result.acknowledged} refused ({result.unclear} unclear)"
+        refused = f"{result.answers.total() - result.acknowledged} refused ({result.in_doubt} unclear)"
         slowest = f"slowest {max(result.times):.1f} s"
         yield f"{kind}{name}", f"{off:+d}; {refused}, {slowest}", "0, below 28 s" if function is COUNTER else ""
 

@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from counter.store import Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from documents import Unavailable
 from local.memory import MemoryDocuments
 from privacy import visitor_hash
-from tally import Limits, Tally, Visit
 
 T = TypeVar("T")
 START = 1_800_000_000.0

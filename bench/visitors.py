@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from statistics import median, pstdev
 
+from counter.tally import Limits, Tally, Visit
 from privacy import Seen, visitor_hash
-from tally import Limits, Tally, Visit
 
 Row = tuple[str, str, str]
 

@@ -6,7 +6,6 @@ hashes. The same sources make the same archive, bit for bit. It needs pip, and n
 """
 
 import argparse
-import ast
 import csv
 import re
 import shutil
@@ -55,15 +54,14 @@ class NotInstalled(Failed):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a cloud's bundle is made of, as its ``bundle.toml`` says: the module that the cloud calls, files beside the
-    modules, the folder for packages, the cloud's Python and machine, the most bytes, and what is kept of packages."""
+    """What a cloud's bundle is made of, as its ``bundle.toml`` says: our files that the platform looks for at the top,
+    the folder for packages, the cloud's Python and machine, the most bytes, and what is kept of packages."""
 
     folder: Path
-    entry: str
+    top: Sequence[str]
     python: str
     machine: str
     largest: int
-    files: Sequence[str] = ()
     packages: str = ""
     kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -73,32 +71,17 @@ class Recipe:
         folder = CLOUDS / cloud
         return cls(folder=folder, **tomllib.loads((folder / "bundle.toml").read_text(encoding="utf-8")))
 
-    def find(self, name: str) -> Path | None:
-        """Return the cloud's own file of that name, or else the root's, if there is one."""
-        return next((path for path in (self.folder / name, ROOT / name) if path.is_file()), None)
-
-    def modules(self) -> list[Path]:
-        """Return the entry and every module of ours that it imports, at its start or later, directly or not."""
-        found: dict[str, Path] = {}
-        waiting = [self.entry]
-        while waiting:
-            name = waiting.pop()
-            path = self.find(f"{name}.py")
-            if path and name not in found:
-                found[name] = path
-                waiting += imports(path)
-        return [found[name] for name in sorted(found)]
-
-
-def imports(path: Path) -> set[str]:
-    """Return the names of all modules that a file imports, wherever in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+    def sources(self) -> dict[str, Path]:
+        """Return our own files by their place in the archive: the core, and what only this cloud needs. The platform
+        looks for the files in ``top`` at the top."""
+        function = self.folder / "function"
+        core = [ROOT / "counter_store.py", ROOT / "privacy.py", *(ROOT / "counter").glob("*")]
+        own = [CLOUDS / "__init__.py", self.folder / "__init__.py", *function.glob("*.py")]
+        placed = {path.relative_to(ROOT).as_posix(): path for path in (*core, *own) if path.is_file()}
+        for name in self.top:
+            placed.pop((function / name).relative_to(ROOT).as_posix(), None)
+            placed[name] = function / name
+        return placed
 
 
 def build(cloud: str, folder: Path) -> bool:
@@ -116,8 +99,9 @@ def build(cloud: str, folder: Path) -> bool:
     with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
         install(recipe, Path(temporary))
         keep(recipe, Path(temporary), packages)
-    for path in (*recipe.modules(), *(recipe.find(name) or Path(name) for name in recipe.files)):
-        shutil.copyfile(path, folder / path.name)
+    for name, path in recipe.sources().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
     python = interpreter(recipe.python)
     if python:
         done = subprocess.run(

@@ -8,8 +8,8 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from document import NotACounter, decode
-from tally import Limits, Tally
+from counter.document import NotACounter, decode
+from counter.tally import Limits, Tally
 
 
 def parse(data: bytes) -> bytes:

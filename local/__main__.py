@@ -23,13 +23,12 @@ try:
     from local.laptop import ROOT, Hosting, clouds, laptop
     from local.notifications import Message
     from local.pool import ContainerFailed
-    from local.restart import among
 except ModuleNotFoundError as missing:
     print(f"python -m local: {missing.name} is not installed; run: make run", file=sys.stderr)
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
-    from local.serving import Serving
+    from clouds.oracle.laptop.serving import Serving
 
 WELCOME = """
   Your visitor counter is running as on {cloud}. Every visit goes through the real function.
@@ -134,7 +133,7 @@ def check(options: argparse.Namespace) -> None:
 
 def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Faults) -> "Serving":
     """Return the counter on the stand-in of Oracle's services, not started yet."""
-    from local.serving import Serving  # noqa: PLC0415 - it needs Oracle's packages, which other clouds do without
+    from clouds.oracle.laptop.serving import Serving  # noqa: PLC0415 - it needs Oracle's packages, which other clouds do without
 
     return Serving(
         options.data,
@@ -192,8 +191,6 @@ def run(options: argparse.Namespace) -> None:
         faults = Faults.parse(options.fault, options.seed)
     except ValueError as error:
         fail(str(error))
-    if options.cloud != "oracle":
-        among(options.cloud, f"{options.cloud}_laptop", "local")
     options.data = options.data or Path(".local", *([] if options.cloud == "oracle" else [options.cloud]))
     try:
         folder = DataFolder(options.data)

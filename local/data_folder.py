@@ -58,7 +58,7 @@ class DataFolder:
 
     @contextmanager
     def reachable(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Tell ``python -m clouds.restore --local``, meanwhile, how the function reaches its storage."""
+        """Tell ``python -m clouds.admin --local``, meanwhile, how the function reaches its storage."""
         try:
             write_secret(self._reach, json.dumps(dict(environment), indent=2).encode())
             yield

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp import web
 
-from local.door import OWN
+from local.entrypoint import OWN
 
 LARGEST = 16 * 2**20
 

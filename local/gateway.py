@@ -1,5 +1,5 @@
 """
-The gateway of this machine: HTTP in, the function behind a cloud's door, and what a laptop needs beside it.
+The gateway of this machine: HTTP in, the function behind a cloud's entrypoint, and what a laptop needs beside it.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import http_exceptions, web
 from multidict import CIMultiDict
 
-from local.door import OWN, Door, FunctionFailed, HttpCall
+from local.entrypoint import OWN, Entrypoint, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
 BODY_LIMIT = 6 * 1024 * 1024
@@ -26,7 +26,7 @@ log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info
 
 class Gateway:
     """
-    Serves the function below its door's prefix, and beside it the demo page, ``web``, and the mailbox.
+    Serves the function below its entrypoint's prefix, and beside it the demo page, ``web``, and the mailbox.
 
     ``POST /invoke`` is the owner's direct call, as ``fn invoke`` makes it: the cloud's IAM would have let the caller
     in, so it is only for whoever can reach this port without a browser; ``invocable=False`` takes it away.
@@ -34,14 +34,14 @@ class Gateway:
 
     def __init__(
         self,
-        door: Door,
+        entrypoint: Entrypoint,
         *,
         mailbox: Mailbox | None = None,
         web_folder: Path | None = None,
         invocable: bool = True,
     ) -> None:
-        self.prefix = door.prefix
-        self._door = door
+        self.prefix = entrypoint.prefix
+        self._door = entrypoint
         self._mailbox = mailbox
         self._web = web_folder.resolve() if web_folder else None
         self._invocable = invocable

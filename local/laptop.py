@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from documents import Documents
-from local.door import Door
+from counter.store import Documents
+from local.entrypoint import Entrypoint
 from local.gateway import Gateway
 from local.loop_thread import LoopThread
 from local.notifications import Mailbox, Message
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 class Laptop(Protocol):
     """
-    A cloud's database engine, its function and what mails the report, as ``clouds/NAME/NAME_laptop.py`` brings them.
+    A cloud's database engine, its function and what mails the report, as ``clouds/NAME/laptop/laptop.py`` brings them.
 
     ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes,
     ``latency`` the seconds that each storage request takes longer.
-    ``door`` is the usual one of the ``doors``, which are all the ways that gateways have of calling the function.
+    ``entrypoints`` are all the ways a gateway can call the function; ``entrypoint`` is the usual one.
     """
 
-    door: Door
-    doors: Mapping[str, Door]
+    entrypoint: Entrypoint
+    entrypoints: Mapping[str, Entrypoint]
     mailbox: Mailbox
     config: Mapping[str, str]
 
@@ -64,12 +64,12 @@ class Laptop(Protocol):
 
 def clouds() -> list[str]:
     """Return the names of the clouds that can be had on this machine beside Oracle."""
-    return sorted(path.parent.name for path in ROOT.glob("clouds/*/*_laptop.py"))
+    return sorted(path.parents[1].name for path in ROOT.glob("clouds/*/laptop/laptop.py"))
 
 
 def laptop(cloud: str) -> type[Laptop]:
     """Return what runs a cloud here. Raises ModuleNotFoundError when a package of its is not installed."""
-    kind: type[Laptop] = importlib.import_module(f"{cloud}_laptop").Laptop
+    kind: type[Laptop] = importlib.import_module(f"clouds.{cloud}.laptop.laptop").Laptop
     return kind
 
 
@@ -79,7 +79,7 @@ class Hosting:
     def __init__(self, here: Laptop, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.here = here
         invocable = host in ("127.0.0.1", "::1", "localhost")
-        self.gateway = Gateway(here.door, mailbox=here.mailbox, web_folder=ROOT / "web", invocable=invocable)
+        self.gateway = Gateway(here.entrypoint, mailbox=here.mailbox, web_folder=ROOT / "web", invocable=invocable)
         self._address = (host, port)
         self._exit = ExitStack()
 
@@ -108,7 +108,7 @@ class Hosting:
 
     def invoke(self, body: bytes = b"") -> bytes:
         """Call the function directly, as its owner may. For ``with``; raises FunctionFailed."""
-        return self.run(self.here.door.invoke(body))
+        return self.run(self.here.entrypoint.invoke(body))
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run a coroutine on the loop of ``with`` and return its result."""

@@ -5,7 +5,7 @@ Documents in memory: the smallest store that keeps every promise of the port, fo
 import threading
 from collections.abc import Sequence
 
-from documents import PAGE, Conflict
+from counter.store import PAGE, Conflict
 
 
 class MemoryDocuments:

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from local.objects import connect
-from local.storage import NOT_SIGNED, Answer, Call, as_json, error, rfc3339
+from clouds.oracle.laptop.objects import connect
+from clouds.oracle.laptop.storage import NOT_SIGNED, Answer, Call, as_json, error, rfc3339
 
 LIMIT = 64 * 1024
 PREFIX = "/20181201/topics/"

@@ -4,8 +4,8 @@ Documents straight over the stand-in's objects, without a network in between: wh
 
 from collections.abc import Sequence
 
-from documents import PAGE, Conflict
-from local.objects import Objects, PreconditionFailed
+from clouds.oracle.laptop.objects import Objects, PreconditionFailed
+from counter.store import PAGE, Conflict
 
 
 class SqliteDocuments:

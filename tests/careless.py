@@ -2,9 +2,9 @@
 it."""
 
 import func
+from counter.store import StoreError
+from counter.tally import Tally, Visit
 from counter_store import CounterStore
-from documents import StoreError
-from tally import Tally, Visit
 
 _keep = CounterStore.keep
 

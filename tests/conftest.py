@@ -11,11 +11,11 @@ import pytest
 from engines import CLOUDS, needed
 from wire import object_store, signer
 
-from documents import Documents
+from clouds.oracle.laptop.serving import BUCKET, Serving
+from counter.store import Documents
 from local.laptop import Laptop
 from local.loop_thread import LoopThread
 from local.memory import MemoryDocuments
-from local.serving import BUCKET, Serving
 from local.sqlite import SqliteDocuments
 
 Place = Callable[[], Documents]

@@ -6,15 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from api import Api
+from clouds.oracle.function.settings import FREE_REQUESTS
+from counter.api import Api
+from counter.report import NotPublished, Publisher
+from counter.request import Request, Response
+from counter.settings import Environment, Settings
+from counter.store import StoreError
+from counter.tally import Limits
 from counter_store import CounterStore
-from documents import StoreError
 from local.memory import MemoryDocuments
-from oracle_settings import FREE_REQUESTS
-from report import NotPublished, Publisher
-from request import Request, Response
-from settings import Environment, Settings
-from tally import Limits
 
 NOW = 1790000000.0
 """2026-09-21 14:13:20 UTC, which is when everything happens."""

@@ -23,7 +23,7 @@ def ways(cloud: str, folder: Path) -> list[str]:
     """Return the names of all the ways that gateways have to a cloud's function."""
     laptop = needed(cloud)(folder)
     laptop.mailbox.close()
-    return list(laptop.doors)
+    return list(laptop.entrypoints)
 
 
 def needed(cloud: str) -> type[Laptop]:

@@ -2,7 +2,7 @@
 For the soak's own test, which must see it."""
 
 import func
-from tally import Tally
+from counter.tally import Tally
 
 
 def _has_no_memory(tally: Tally, visit_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Fuzzing: how much is tried, what is sent through a door, and what must hold of every answer.
+"""Fuzzing: how much is tried, what is sent through an entrypoint, and what must hold of every answer.
 
 `make test` tries the same few hundred cases each time. `FUZZ=10000` tries that many of each, and others every time;
 what it finds is tried again at the next run, and belongs into the test as an example.
@@ -20,8 +20,8 @@ from counting import Counter
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from local.door import HttpAnswer, HttpCall
-from request import BadRequest, Request, Response
+from counter.request import BadRequest, Request, Response
+from local.entrypoint import HttpAnswer, HttpCall
 
 CASES = int(os.environ.get("FUZZ", "0"))
 PATIENCE = pytest.mark.timeout(0 if CASES else 120)
@@ -125,7 +125,7 @@ def calls(draw: st.DrawFn) -> HttpCall:
 
 
 class Meaning(NamedTuple):
-    """What a request asks for, whichever door it came through."""
+    """What a request asks for, whichever entrypoint it came through."""
 
     method: str
     route: str
@@ -150,7 +150,7 @@ def meant(call: HttpCall) -> Meaning:
 
 
 class Counting:
-    """The counter over a store in memory, in the place of the one that a door would build, and what it was asked."""
+    """The counter over a store in memory, in place of the one an entrypoint would build, and what it was asked."""
 
     def __init__(self, stored: bytes | None = None, **environment: str) -> None:
         self.counter = Counter(stored, topic=True, **{"REPORT_TOKEN": TOKEN, **environment})
@@ -178,10 +178,10 @@ def countings(draw: st.DrawFn) -> Counting:
 
 
 @contextmanager
-def behind(door: ModuleType, counting: Counting) -> Iterator[Counting]:
-    """Put a counter behind a door: the door's own wiring alone is left out."""
+def behind(entrypoint: ModuleType, counting: Counting) -> Iterator[Counting]:
+    """Put a counter behind an entrypoint: the entrypoint's own wiring alone is left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(door, "_api", lambda: counting)
+        patch.setattr(entrypoint, "_api", lambda: counting)
         yield counting
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 PACKAGE: Final = "crawler-user-agents"
-TARGET: Final = Path(__file__).resolve().parent.parent / "crawlers.txt"
+TARGET: Final = Path(__file__).resolve().parent.parent / "counter" / "crawlers.txt"
 SHORTEST: Final = 4  # letters and digits; anything shorter turns up inside the names of phones and builds
 
 HEADER: Final = """\

@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import NamedTuple
 from unittest.mock import patch
 
-import tally
+from counter import tally
+from counter.document import decode
+from counter.store import Conflict, Documents, Misconfigured, StoreError, Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from document import decode
-from documents import Conflict, Documents, Misconfigured, StoreError, Unavailable
 from local.memory import MemoryDocuments
-from tally import Limits, Tally, Visit
 
 DEADLINE = 1000.0
 LIMITS = Limits()
@@ -92,7 +92,7 @@ class Recorded:
         if word == "denied":
             raise Misconfigured("denied")
         if word:
-            raise Unavailable(word, unclear=word == "unclear")
+            raise Unavailable(word, in_doubt=word == "unclear")
         raise Asking(request)
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
@@ -290,7 +290,7 @@ class Start:
 def explore(start: Start, actors: Sequence[Actor], faults: int, make_store: MakeStore = counter_store) -> Explored:
     """Run every schedule of `actors` with at most `faults` faults in it. Raises Violation at the first bad one."""
     # Reading the same bytes gives the same value, and most of the time would go into that.
-    with patch("tally.decode", lru_cache(maxsize=10_000)(decode)):
+    with patch("counter.tally.decode", lru_cache(maxsize=10_000)(decode)):
         return _Explorer(start, make_store).run(actors, faults)
 
 
@@ -464,7 +464,7 @@ def keeping(store: CounterStore, made: Visit) -> Iterator[Event]:
     try:
         total = store.keep(made, NOW, DEADLINE)
     except StoreError as error:
-        yield Event("unclear" if isinstance(error, Unavailable) and error.unclear else "failed", made)
+        yield Event("unclear" if isinstance(error, Unavailable) and error.in_doubt else "failed", made)
     else:
         yield Event("kept", made, total.pageviews if total else None)
 

@@ -11,11 +11,11 @@ from counting import NOW, Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from documents import DamagedDocument, Misconfigured, StoreError, Unavailable
-from door import internal_error, unready
-from report import NotPublished
-from request import LONGEST_BODY, Request
-from settings import SettingsError
+from counter.entrypoint import internal_error, unready
+from counter.report import NotPublished
+from counter.request import LONGEST_BODY, Request
+from counter.settings import SettingsError
+from counter.store import CorruptDocument, Misconfigured, StoreError, Unavailable
 
 TOKEN = "a-token-of-the-owner-äöü"
 VID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -112,7 +112,7 @@ def test_what_every_answer_has(url: str, method: str) -> None:
 def test_preflight_touches_no_storage() -> None:
     """OPTIONS is answered while the storage is down."""
     counter = Counter()
-    counter.store.failure = Unavailable("down", unclear=False)
+    counter.store.failure = Unavailable("down", in_doubt=False)
 
     assert counter.ask("/counter", "OPTIONS").status == 204
     assert counter.store.asked == []
@@ -655,9 +655,9 @@ def test_a_direct_call(body: bytes, status: int, shows: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "failure, status, word, more",
     [
-        (Unavailable("Cannot be reached.", unclear=False), 503, "storage_unavailable", {"mayBeCounted": False}),
+        (Unavailable("Cannot be reached.", in_doubt=False), 503, "storage_unavailable", {"mayBeCounted": False}),
         (Misconfigured("Check BUCKET."), 500, "misconfigured", {}),
-        (DamagedDocument("It is damaged (it is empty)."), 500, "damaged_document", {}),
+        (CorruptDocument("It is damaged (it is empty)."), 500, "damaged_document", {}),
     ],
 )
 @pytest.mark.parametrize("url", ["/counter?vid=anna", "/counter?peek=1", "/report"])
@@ -687,7 +687,7 @@ def test_a_visit_that_may_be_counted_says_so() -> None:
     write = counter.store.write
 
     def silent(data: bytes, version: str | None, timeout: float) -> str:
-        counter.store.failure = Unavailable("No answer.", unclear=True)
+        counter.store.failure = Unavailable("No answer.", in_doubt=True)
         return write(data, version, timeout)
 
     counter.store.write = silent  # type: ignore[method-assign]
@@ -730,9 +730,9 @@ def test_a_healthy_counter() -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        Unavailable("Cannot be reached.", unclear=True),
+        Unavailable("Cannot be reached.", in_doubt=True),
         Misconfigured("Check BUCKET."),
-        DamagedDocument("It is damaged."),
+        CorruptDocument("It is damaged."),
     ],
 )
 def test_an_unhealthy_counter(failure: StoreError) -> None:
@@ -771,7 +771,7 @@ def test_health_tells_what_should_not_stay() -> None:
     [
         (SettingsError("COUNT_ON must be GET or POST."), 500, "misconfigured"),
         (Misconfigured("Check BUCKET."), 500, "misconfigured"),
-        (Unavailable("Cannot be reached.", unclear=False), 503, "storage_unavailable"),
+        (Unavailable("Cannot be reached.", in_doubt=False), 503, "storage_unavailable"),
     ],
 )
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badge import COLORS, LONGEST_LABEL, Badge, is_known, tag, text_color, width
-from documents import Unavailable
+from counter.badge import COLORS, LONGEST_LABEL, Badge, is_known, tag, text_color, width
+from counter.request import Response
+from counter.store import Unavailable
+from counter.tally import Limits, Tally
 from privacy import visitor_hash
-from request import Response
-from tally import Limits, Tally
 
 SVG = "{http://www.w3.org/2000/svg}"
 STORED = b'{"pageviews":1234,"uniqueVisitors":321}'
@@ -243,7 +243,7 @@ def test_known_picture_is_not_sent_again() -> None:
 def test_without_a_number_there_is_no_picture() -> None:
     """A storage that cannot be reached is a 503 in JSON that nobody keeps, also for somebody who knows a picture."""
     counter = Counter(STORED)
-    counter.store.failure = Unavailable("The storage could not be reached.", unclear=False)
+    counter.store.failure = Unavailable("The storage could not be reached.", in_doubt=False)
 
     response = counter.ask("/badge.svg", headers={"If-None-Match": "*"})
 

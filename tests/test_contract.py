@@ -18,9 +18,9 @@ import pytest
 from contract.caller import AGENT, Caller
 from engines import CLOUDS, needed, ways
 
-from crawlers import is_crawler
+from clouds.oracle.laptop.serving import Serving
+from counter.crawlers import is_crawler
 from local.laptop import Hosting
-from local.serving import Serving
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = ROOT / "tests" / "contract"
@@ -40,91 +40,91 @@ class Bug(NamedTuple):
 
 BUGS: Mapping[str, Bug] = {
     "every visit counts twice": Bug(
-        "tally.py",
+        "counter/tally.py",
         '            fields["pageviews"] = _plus(fields["pageviews"], 1)',
         '            fields["pageviews"] = _plus(fields["pageviews"], 2)',
         "No visit is counted twice",
     ),
     "peek counts": Bug(
-        "api.py",
+        "counter/api.py",
         'if not counts or request.query.get("peek", "0").lower() not in ("0", "false", "no"):',
         "if not counts:",
         "With peek the totals are read and nothing is counted.",
     ),
     "any id is taken": Bug(
-        "api.py",
+        "counter/api.py",
         "isinstance(vid, str) and _VID.fullmatch(vid)",
         "isinstance(vid, str)",
         "An id with other characters, or too long, is refused",
     ),
     "the privacy of browsers is ignored": Bug(
-        "api.py",
+        "counter/api.py",
         "vid = None if _wants_privacy(request) else _vid(request)",
         "vid = _vid(request)",
         "With Sec-GPC the page view counts, and the id is not looked at.",
     ),
     "every origin is echoed": Bug(
-        "answer.py",
+        "counter/answer.py",
         'headers["Access-Control-Allow-Origin"] = "*"',
         'headers["Access-Control-Allow-Origin"] = origin or "*"',
         "An origin that is not listed is never named",
     ),
     "the token is compared as far as it goes": Bug(
-        "api.py",
+        "counter/api.py",
         "return hmac.compare_digest(_sha256(given.strip()), _sha256(self.settings.report_token.reveal()))",
         "return given != '' and self.settings.report_token.reveal().startswith(given)",
         "The owner's token without its last character lets nobody in.",
     ),
     "the scheme is taken literally": Bug(
-        "api.py",
+        "counter/api.py",
         'scheme.lower() != "bearer"',
         'scheme != "Bearer"',
         "The owner's token in the header lets him in, in any case of its scheme.",
     ),
     "who shows no token is let in": Bug(
-        "api.py",
+        "counter/api.py",
         "return hmac.compare_digest(",
         "return not given or hmac.compare_digest(",
         "Nobody sees the numbers without the owner's token",
     ),
     "an error shows the exception": Bug(
-        "request.py",
+        "counter/request.py",
         'raise BadRequest("bad_request", "The body is not JSON.") from error',
         'raise BadRequest("bad_request", f"The body is not JSON: {error!r}") from error',
         "No error shows a stack, an exception",
     ),
     "an error repeats what was sent": Bug(
-        "api.py",
+        "counter/api.py",
         '"vid must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -"',
         'f"{vid} is no vid"',
         "No error repeats what was sent",
     ),
     "caches may keep answers": Bug(
-        "answer.py",
+        "counter/answer.py",
         '"Cache-Control": "no-store",',
         "",
         "No cache keeps an answer",
     ),
     "all calls have one id": Bug(
-        "answer.py",
+        "counter/answer.py",
         '"X-Request-Id": request.id,',
         '"X-Request-Id": "1",',
         "No two answers of this run have the same request id.",
     ),
     "HEAD is refused": Bug(
-        "api.py",
+        "counter/api.py",
         '"counter": (("GET", "HEAD", "POST"), self._counter),',
         '"counter": (("GET", "POST"), self._counter),',
         "HEAD /counter has the status and headers of a look",
     ),
     "health counts": Bug(
-        "api.py",
+        "counter/api.py",
         "count = self._store.read(request.deadline).pageviews",
         "count = self._store.keep(Visit(request.id, '2026-01-01'), self._now(), request.deadline).pageviews",
         "/health says that the storage answers, and counts nothing.",
     ),
     "the badge is one behind": Bug(
-        "badge.py",
+        "counter/badge.py",
         "else tally.pageviews:,}",
         "else tally.pageviews - 1:,}",
         "Page, health and badge tell the same page views.",
@@ -161,8 +161,10 @@ def run(url: str, folder: Path, *options: str, token: str = TOKEN, part: Path = 
 
 def with_bug(bug: Bug, folder: Path) -> Path:
     """Copy the function with a bug in it, and return its file."""
-    for path in (*ROOT.glob("*.py"), ROOT / "crawlers.txt"):
+    for path in ROOT.glob("*.py"):
         shutil.copy(path, folder)
+    shutil.copytree(ROOT / "counter", folder / "counter")
+    shutil.copytree(ROOT / "clouds" / "oracle" / "function", folder / "clouds" / "oracle" / "function")
     text = (folder / bug.file).read_text()
     assert text.count(bug.good) == 1, f"{bug.file} has changed: say anew how to put this bug in"
     (folder / bug.file).write_text(text.replace(bug.good, bug.bad))
@@ -186,9 +188,9 @@ def test_every_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
     """So it is on every other cloud, with its own engine, and whichever gateway stands before its function."""
     for way in ways(cloud, tmp_path):
         laptop = needed(cloud)(tmp_path / way, containers=1, config=CONFIG)
-        laptop.door = laptop.doors[way]
+        laptop.entrypoint = laptop.entrypoints[way]
         with Hosting(laptop) as here:
-            done = run(here.url + laptop.door.prefix, tmp_path, "--alone")
+            done = run(here.url + laptop.entrypoint.prefix, tmp_path, "--alone")
 
         assert (way, done.status, done.broken) == (way, 0, [])
 

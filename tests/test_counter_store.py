@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from troubled import Time, Troubled
 
-import tally as tallies
-from attempts import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, QUIET
+from counter import tally as tallies
+from counter.backoff import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, QUIET
+from counter.store import PAGE, CorruptDocument, Misconfigured, StoreError, Unavailable
+from counter.tally import RECENT, Limits, Tally, Visit
 from counter_store import LIST_EVERY, REQUEST_SECONDS, CounterStore
-from documents import PAGE, DamagedDocument, Misconfigured, StoreError, Unavailable
 from local.memory import MemoryDocuments
-from tally import RECENT, Limits, Tally, Visit
 
 LIMITS = Limits()
 NOW = 1_790_000_000.0  # in 2026-09
@@ -245,7 +245,7 @@ def test_a_deadline_that_is_over_asks_for_nothing(container: Container) -> None:
     error = container.failing(deadline=0)
 
     assert container.documents.calls == []
-    assert error.unclear is False
+    assert error.in_doubt is False
 
 
 def test_reading_and_settling_keep_to_the_deadline_too(container: Container) -> None:
@@ -326,7 +326,7 @@ def test_in_doubt_no_other_place_is_tried(warm: Container, store: MemoryDocument
     unsure = other.failing()
 
     assert warm.documents.of("append") == []
-    assert (error.unclear, unsure.unclear) == (True, True)
+    assert (error.in_doubt, unsure.in_doubt) == (True, True)
     assert not store.journal
 
 
@@ -352,7 +352,7 @@ def test_more_visits_than_the_document_remembers(warm: Container, store: MemoryD
     warm.documents.plan = {"write": ["lost"], "read": ["raced"]}
     error = warm.failing()
 
-    assert error.unclear is True
+    assert error.in_doubt is True
     assert stored(store)["pageviews"] == 2 + RECENT
 
 
@@ -390,7 +390,7 @@ def test_the_last_look_may_prove_that_nothing_was_kept(warm: Container, store: M
     warm.documents.plan = {"write": [*["dropped"] * 4, "raced"]}
     error = warm.failing()
 
-    assert error.unclear is False
+    assert error.in_doubt is False
     assert stored(store)["pageviews"] == 2
 
 
@@ -401,14 +401,14 @@ def test_doubt_ends_with_the_answer(warm: Container) -> None:
     warm.documents.plan = {"write": ["refused"] * 9, "read": [], "append": ["refused"] * 9}
     clear = warm.failing()
 
-    assert (unclear.unclear, clear.unclear) == (True, False)
+    assert (unclear.in_doubt, clear.in_doubt) == (True, False)
 
 
 def test_only_unclear_reads_leave_no_doubt(container: Container) -> None:
     """A visit whose document could not even be read was not counted, however the reading failed."""
     container.documents.plan = {"read": ["dropped"] * 9, "append": ["refused"] * 9}
 
-    assert container.failing().unclear is False
+    assert container.failing().in_doubt is False
 
 
 # The journal
@@ -728,7 +728,7 @@ def test_a_damaged_document_is_not_touched(container: Container, store: MemoryDo
     """What is no counter is refused by every call, and stays as it is."""
     version = store.write(b'{"pageviews": -1}', None, 0)
     for work in (container.keep, lambda: container.store.read(NEVER), lambda: container.store.settle(NOW, NEVER)):
-        with pytest.raises(DamagedDocument):
+        with pytest.raises(CorruptDocument):
             work()
 
     assert store.document == (b'{"pageviews": -1}', version)
@@ -739,7 +739,7 @@ def test_a_damaged_document_is_not_touched(container: Container, store: MemoryDo
 def test_a_document_that_was_repaired_counts_again(container: Container, store: MemoryDocuments) -> None:
     """Nothing needs to be started anew once the owner has put a counter back."""
     version = store.write(b"{", None, 0)
-    with pytest.raises(DamagedDocument):
+    with pytest.raises(CorruptDocument):
         container.keep()
     store.write(b'{"count": 41}', version, 0)
 

@@ -5,7 +5,7 @@ import time
 import pytest
 from make_crawlers import LEFT_OUT, NARROWED, SHORTEST, TARGET, entries, kept, make, substrings
 
-from crawlers import LONGEST_AGENT, OPENING, is_crawler
+from counter.crawlers import LONGEST_AGENT, OPENING, is_crawler
 
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 13; {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36"

@@ -23,7 +23,8 @@ class Machine:
             program.parent.mkdir(parents=True, exist_ok=True)
             program.write_text(f'#!/bin/sh\necho "$(basename "$0") $*" >> "{self.called}"\n')
             program.chmod(0o755)
-        self.script.parent.mkdir(exist_ok=True)
+        self.stack = self.script.parent / ("terraform" if (script.parent / "terraform").exists() else "")
+        self.stack.mkdir(parents=True, exist_ok=True)
         shutil.copy(script, self.script)
         self.environment = {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
@@ -53,7 +54,7 @@ def test_what_was_said_is_kept_and_applied(machine: Machine) -> None:
         status, said, called = machine.deploy("you@example.com")
 
         assert status == 0, said
-        (kept,) = machine.script.parent.glob("*.tfvars")
+        (kept,) = machine.stack.glob("*.tfvars")
         assert '"you@example.com"' in kept.read_text()
         assert f"terraform apply -var-file={kept.name}" in called
 
@@ -74,4 +75,4 @@ def test_without_an_address_nothing_is_written(machine: Machine) -> None:
 
     assert status == 1
     assert "say where the report goes" in said
-    assert not list(machine.script.parent.glob("*.tfvars"))
+    assert not list(machine.stack.glob("*.tfvars"))

@@ -13,9 +13,9 @@ from damaged import DAMAGED
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from document import NotACounter
+from counter.document import NotACounter
+from counter.tally import Limits, Tally, Visit
 from privacy import Sketch, visitor_hash
-from tally import Limits, Tally, Visit
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = Limits()
@@ -248,7 +248,7 @@ def test_reading_is_what_json_reads(content: dict[str, Any]) -> None:
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tally import Limits, Tally, Visit
+from counter.tally import Limits, Tally, Visit
 data = Path(sys.argv[1]).read_bytes()
 start = time.process_time()
 tally = Tally.decode(data, Limits())

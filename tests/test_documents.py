@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from counter.store import PAGE, Conflict, Documents, Unavailable
+from counter.tally import Limits, Visit
 from counter_store import CounterStore
-from documents import PAGE, Conflict, Documents, Unavailable
-from tally import Limits, Visit
 
 TIMEOUT = 5.0
 ENTRIES = ("2026-11-20.b.-.-", "2026-11-20.a.-.-")

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import pytest
 from wire import object_store, signer
 
+from clouds.oracle.laptop.serving import Serving
+from counter.store import Misconfigured, Unavailable
+from counter.tally import Limits, Visit
 from counter_store import CounterStore
-from documents import Misconfigured, Unavailable
 from local.faults import Faults
-from local.serving import Serving
-from tally import Limits, Visit
 
 CONTAINERS = 4
 RATE = 0.2
@@ -34,7 +34,7 @@ class Told:
 
     kept: list[Visit] = field(default_factory=list)
     failed: list[Visit] = field(default_factory=list)
-    unclear: list[Visit] = field(default_factory=list)
+    in_doubt: list[Visit] = field(default_factory=list)
     beyond: float = float("-inf")
 
 
@@ -65,7 +65,7 @@ def count(here: Serving, name: str, container: int, visits: int, patience: float
             try:
                 store.keep(visit, time.time(), deadline)
             except Unavailable as error:
-                (told.unclear if error.unclear else told.failed).append(visit)
+                (told.in_doubt if error.in_doubt else told.failed).append(visit)
             except Misconfigured:
                 told.failed.append(visit)
             else:
@@ -87,7 +87,7 @@ def run(here: Serving, name: str, plan: dict[str, float], visits: int, patience:
     for part in parts:
         total.kept += part.kept
         total.failed += part.failed
-        total.unclear += part.unclear
+        total.in_doubt += part.in_doubt
     return total
 
 
@@ -129,7 +129,7 @@ def test_exactly_once(here: Serving, monkeypatch: pytest.MonkeyPatch, fault: str
 
     assert shown is not None
     counted = tally.pageviews - 1
-    acknowledged, unclear = len(told.kept), len(told.unclear)
+    acknowledged, unclear = len(told.kept), len(told.in_doubt)
     assert acknowledged <= counted <= acknowledged + unclear
     assert shown.pageviews == tally.pageviews
     assert (waiting, left) == (0, [])
@@ -140,4 +140,4 @@ def test_exactly_once(here: Serving, monkeypatch: pytest.MonkeyPatch, fault: str
     # Nobody was turned away but a few, and doubt is left where there was silence only.
     assert acknowledged >= 0.9 * CONTAINERS * (15 if silent else 40)
     if fault not in UNSURE:
-        assert not told.unclear
+        assert not told.in_doubt

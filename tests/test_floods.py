@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 from counting import NOW, Counter, Store
 
+from clouds.oracle.laptop.serving import Serving
+from counter.request import LONGEST_BODY
+from counter.store import PAGE, Conflict, Unavailable
+from counter.tally import FOLDED, Limits, Tally, Visit
 from counter_store import CounterStore
-from documents import PAGE, Conflict, Unavailable
-from local.serving import Serving
 from privacy import Seen, Sketch
-from request import LONGEST_BODY
-from tally import FOLDED, Limits, Tally, Visit
 
 KB = 1024
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -156,7 +156,7 @@ class Crowded(Store):
             raise Conflict("Another visit was written at the same moment.")
         written = super().write(data, version, timeout)
         if fate > 0.95:
-            raise Unavailable("The storage could not be reached.", unclear=True)
+            raise Unavailable("The storage could not be reached.", in_doubt=True)
         return written
 
 
@@ -182,7 +182,7 @@ def test_a_crowd_costs_a_bounded_number_of_requests() -> None:
             )
             kept += 1
         except Unavailable as failure:
-            unsure += failure.unclear
+            unsure += failure.in_doubt
         spent[len(documents.asked)] += 1
         entries = max(entries, len(documents.journal))
     documents.busy = False

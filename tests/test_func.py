@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 from damaged import KINDS
 
-from local.door import FunctionFailed
+from clouds.oracle.laptop.fn_entrypoint import deadline, ulid
+from clouds.oracle.laptop.serving import BUCKET, Serving
+from local.entrypoint import FunctionFailed
 from local.faults import Faults
-from local.fn_door import deadline, ulid
-from local.serving import BUCKET, Serving
 
 TOKEN = "the-token-of-these-tests"
 CONFIG = {"SALT": "the-salt-of-these-tests", "REPORT_TOKEN": TOKEN}

@@ -22,9 +22,9 @@ from fuzzing import PATIENCE, TOKEN, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from document import NotACounter
+from counter.document import NotACounter
+from counter.tally import Limits, Tally, Visit
 from privacy import REGISTERS, Sketch
-from tally import Limits, Tally, Visit
 
 pytestmark = PATIENCE
 

@@ -1,7 +1,7 @@
 """Schemathesis asks the real function whatever docs/openapi.yaml allows, and what it does not, and checks each answer.
 
-`make test` sends a few hundred requests, the same each time, to Oracle's door, where Schemathesis is installed, as in
-CI. With FUZZ=1000 it is a thousand of each operation, others every time, and to every cloud.
+`make test` sends a few hundred requests, the same each time, to Oracle's entrypoint where Schemathesis is installed,
+as in CI. With FUZZ=1000 it is a thousand of each operation, others every time, and to every cloud.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pytest
 from engines import CLOUDS, cannot, needed
 from fuzzing import CASES, PATIENCE, TOKEN
 
+from clouds.oracle.laptop.serving import Serving
 from local.laptop import Hosting
-from local.serving import Serving
 
 pytestmark = PATIENCE
 
@@ -33,10 +33,10 @@ def served(cloud: str, folder: Path) -> Iterator[str]:
     """Run the counter, and yield the address that its routes are below."""
     if cloud == "oracle":
         with Serving(folder, containers=1, config=CONFIG) as here:
-            yield here.url + here.door.prefix
+            yield here.url + here.entrypoint.prefix
     else:
         with Hosting(needed(cloud)(folder, containers=1, config=CONFIG)) as hosting:
-            yield hosting.url + hosting.here.door.prefix
+            yield hosting.url + hosting.here.entrypoint.prefix
 
 
 @pytest.mark.parametrize("cloud", ["oracle", *(CLOUDS if CASES else ())])

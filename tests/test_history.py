@@ -18,10 +18,10 @@ from hypothesis.stateful import Bundle as HypothesisBundle
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from troubled import WORDS, Killed, Late, Time, Troubled
 
+from counter.store import Misconfigured, StoreError, Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from documents import Misconfigured, StoreError, Unavailable
 from local.memory import MemoryDocuments
-from tally import Limits, Tally, Visit
 
 LIMITS = Limits()
 DAY = "2026-11-20"
@@ -87,7 +87,7 @@ class History(RuleBasedStateMachine):
         except Killed:
             return False
         except (Unavailable, Misconfigured) as error:
-            if not getattr(error, "unclear", False) and not was_doubtful:
+            if not getattr(error, "in_doubt", False) and not was_doubtful:
                 self.doubtful.discard(made)
         else:
             if made not in self.undone:

@@ -36,13 +36,12 @@ from scheduler import (
     warm,
 )
 
-import attempts
 import counter_store as loop
-import tally
+from counter import backoff, tally
+from counter.journal import Listing
+from counter.store import Documents, Misconfigured, StoreError, Unavailable
+from counter.tally import Tally, Visit
 from counter_store import CounterStore
-from documents import Documents, Misconfigured, StoreError, Unavailable
-from journal import Listing
-from tally import Tally, Visit
 
 ALL = os.environ.get("EXPLORE") == "all"
 VISITORS = ("ann", "zoe", "ann")
@@ -184,7 +183,7 @@ def blindly(request: Callable[..., None], *args: object) -> None:
     try:
         request(*args)
     except Unavailable as error:
-        raise Unavailable(str(error), unclear=False) from error
+        raise Unavailable(str(error), in_doubt=False) from error
 
 
 def test_a_blind_retry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +256,7 @@ def test_an_old_listing(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore
 @pytest.mark.parametrize("kind", [CounterStore, Blind])
 def test_the_journal_in_doubt(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore]) -> None:
     """A visit goes to the journal only if it cannot land in the document: otherwise it may be counted in both."""
-    monkeypatch.setattr(attempts, "QUIET", ("document", "journal", "document", "journal", "journal"))
+    monkeypatch.setattr(backoff, "QUIET", ("document", "journal", "document", "journal", "journal"))
     monkeypatch.setattr(tally, "RECENT", 1)
     containers = [warm("visit", "ann"), fresh("other", "zoe")]
     if kind is CounterStore:

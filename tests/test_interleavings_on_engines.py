@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from greenlet import getcurrent, greenlet
 
+from counter.store import Documents, Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from documents import Documents, Unavailable
-from tally import Limits, Tally, Visit
 
 NOW = 1_790_000_000.0
 DAY = "2026-09-21"
@@ -52,7 +52,7 @@ class Stepped:
         lose = parent.switch("turn")
         answer = request()
         if lose:
-            raise Unavailable("The answer was lost.", unclear=True)
+            raise Unavailable("The answer was lost.", in_doubt=True)
         return answer
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:

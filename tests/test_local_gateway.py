@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.door import FunctionFailed
-from local.fn_door import ulid
-from local.serving import Serving
+from clouds.oracle.laptop.fn_entrypoint import ulid
+from clouds.oracle.laptop.serving import Serving
+from local.entrypoint import FunctionFailed
 
 # What the gateway hands to a function, told by a function.
 FUNCTION = """

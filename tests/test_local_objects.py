@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.objects import Objects, PreconditionFailed
+from clouds.oracle.laptop.objects import Objects, PreconditionFailed
 
 
 @pytest.fixture

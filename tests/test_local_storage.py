@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import oci
 import pytest
 
+from clouds.oracle.laptop.serving import BUCKET, Serving
+from clouds.oracle.laptop.storage import NAMESPACE
 from local.faults import KINDS, Faults
 from local.notifications import TOPIC
-from local.serving import BUCKET, Serving
-from local.storage import NAMESPACE
 
 READ_TIMEOUT = 0.5
 

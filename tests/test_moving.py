@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from engines import CLOUDS, needed
 
-from clouds import restore
+from clouds import admin as restore
+from clouds.oracle.laptop.serving import Serving
+from counter.settings import Environment
+from counter.store import Documents
+from counter.tally import Limits, Visit
 from counter_store import CounterStore
-from documents import Documents
 from local.laptop import Hosting
-from local.serving import Serving
 from privacy import Sketch, visitor_hash
-from settings import Environment
-from tally import Limits, Visit
 
 EVERYWHERE = ("oracle", *CLOUDS)
 PAIRS = list(itertools.permutations(EVERYWHERE, 2))
@@ -73,7 +73,7 @@ class Home:
     @property
     def documents(self) -> Documents:
         """The store, as the owner reaches it."""
-        return restore.owner(self.cloud)(Environment(self._here.environment()), None).documents
+        return restore.admin(self.cloud)(Environment(self._here.environment()), None).documents
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def commands(page: str) -> list[str]:
 
 def test_the_move_in_the_readme_moves(home: Callable[[str], Home]) -> None:
     """The commands of the page about moving, run as they stand there, move a counter; only the places are others."""
-    lines = [re.search(r"-m clouds\.restore --cloud (\w+) (.+)", line) for line in commands("clouds/README.md")]
+    lines = [re.search(r"-m clouds\.admin --cloud (\w+) (.+)", line) for line in commands("clouds/README.md")]
     assert [line is not None for line in lines] == [True, True]
     source, target = (line[1] for line in lines if line)
     home(source).command("import", written(YEARS_OLD), "--yes")
@@ -212,7 +212,7 @@ def test_the_move_in_the_readme_moves(home: Callable[[str], Home]) -> None:
 def test_what_the_pages_say_can_be_called(page: str) -> None:
     """Every command of the pages is one that there is, its settings are read somewhere, and its shell is shell."""
     text = (restore.ROOT / page).read_text(encoding="utf-8")
-    called = re.findall(r"python -m clouds\.restore ([^`\n]+)", text)
+    called = re.findall(r"python -m clouds\.admin ([^`\n]+)", text)
     for words in called:
         restore.arguments().parse_args(shlex.split(words), restore.Options())
     for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
@@ -220,7 +220,7 @@ def test_what_the_pages_say_can_be_called(page: str) -> None:
         for setting in re.findall(r"(?<![\w-])([A-Za-z_]{4,})=", block):
             # As the storage account's own settings are: one name with endings.
             name = setting.partition("__")[0]
-            read = [*restore.ROOT.glob("*.py"), *restore.ROOT.glob("clouds/*/*.py")]
+            read = [*restore.ROOT.glob("counter/*.py"), *restore.ROOT.glob("clouds/**/*.py")]
             assert any(f'"{name}"' in path.read_text() for path in read), setting
 
     assert len(called) >= 2

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 import pytest
 from wire import Saying, object_store, signer
 
-from documents import PAGE, Conflict, Misconfigured, Unavailable
-from local.cloud import Seen
+from clouds.oracle.function.object_storage import ObjectStorage
+from clouds.oracle.laptop.cloud import Seen
+from clouds.oracle.laptop.serving import BUCKET, Serving
+from counter.store import PAGE, Conflict, Misconfigured, Unavailable
 from local.faults import Faults
-from local.serving import BUCKET, Serving
-from object_storage import ObjectStorage
 
 TIMEOUT = 5.0
 
@@ -117,7 +117,7 @@ def test_a_lost_answer_is_not_sent_again(stand_in: Serving, wire: ObjectStorage)
         stored = wire.read(TIMEOUT)
         stand_in.cloud.requests.clear()
 
-        assert (lost.value.unclear, seen.acted) == (True, True)
+        assert (lost.value.in_doubt, seen.acted) == (True, True)
         assert stored is not None
         assert stored[1] != version
         version = stored[1]
@@ -164,7 +164,7 @@ def test_each_answer_has_its_error(saying: Saying, signing: Any, operation: str,
     with object_store(signing, saying.url) as storage, pytest.raises(kind) as error:
         OPERATIONS[operation](storage, 0.25)
 
-    assert unclear == getattr(error.value, "unclear", None)
+    assert unclear == getattr(error.value, "in_doubt", None)
     # A 401 is asked once more with a token that was read again: the function's own may have run out.
     assert saying.requests - before == (2 if answer == (401, "NotAuthenticated") else 1)
     assert "bucket of somebody" not in str(error.value)
@@ -210,7 +210,7 @@ def test_a_busy_entry_is_not_taken_for_kept(saying: Saying, signing: Any) -> Non
         saying.answer = (412, "IfNoneMatchFailed")
         storage.append("a", TIMEOUT)
 
-    assert busy.value.unclear is False
+    assert busy.value.in_doubt is False
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -221,7 +221,7 @@ def test_a_closed_port_was_sent_nothing(signing: Any, operation: str) -> None:
     with object_store(signing, f"http://127.0.0.1:{port}") as storage, pytest.raises(Unavailable) as error:
         OPERATIONS[operation](storage, TIMEOUT)
 
-    assert error.value.unclear is False
+    assert error.value.in_doubt is False
 
 
 @pytest.mark.parametrize("namespace, bucket", [("other", BUCKET), ("local", "other")])

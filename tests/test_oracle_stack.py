@@ -8,8 +8,8 @@ import pytest
 import yaml
 from counting import Counter
 
-from oracle_settings import OracleSettings
-from settings import Environment, Settings
+from clouds.oracle.function.settings import OracleSettings
+from counter.settings import Environment, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 ORACLE = ROOT / "clouds" / "oracle"

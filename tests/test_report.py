@@ -18,12 +18,12 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budget import Budget, budget
-from oracle_settings import FREE_REQUESTS
+from clouds.oracle.function.settings import FREE_REQUESTS
+from counter.budget import Budget, budget
+from counter.report import COLUMNS, LARGEST, NotPublished, compose
+from counter.settings import Settings
+from counter.tally import Limits, Tally, Visit
 from privacy import visitor_hash
-from report import COLUMNS, LARGEST, NotPublished, compose
-from settings import Settings
-from tally import Limits, Tally, Visit
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 SHOWN = 12

@@ -9,10 +9,10 @@ import pytest
 from damaged import KINDS
 
 from clouds import saved_file
-from document import NotACounter
-from report import compose
-from settings import Settings
-from tally import Limits, Tally
+from counter.document import NotACounter
+from counter.report import compose
+from counter.settings import Settings
+from counter.tally import Limits, Tally
 
 DOCUMENT = b'{"pageviews": 123, "uniqueVisitors": 45, "seen": [], "updatedAt": 1790000000}'
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
 
+from clouds.oracle.laptop.serving import BUCKET, Serving
 from local.faults import Faults
-from local.serving import BUCKET, Serving
 
 SALT = "salt-qqsqsqs"
 TOKEN = "token-qqtqtqt"

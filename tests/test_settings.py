@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle_settings import OracleSettings
-from settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Environment, Settings, SettingsError
+from clouds.oracle.function.settings import OracleSettings
+from counter.settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Environment, Settings, SettingsError
 
 SECRET = "hunter2-hunter2-hunter2"
 

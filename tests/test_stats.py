@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from counting import Counter
 
-from documents import Unavailable
+from counter.store import Unavailable
+from counter.tally import Visit
 from privacy import visitor_hash
-from tally import Visit
 
 OWNER = {"Authorization": "Bearer a-token-long-enough"}
 SECRETS = {
@@ -224,7 +224,7 @@ def test_stats_are_for_the_owner(url: str | None, headers: dict[str, str], statu
 
 
 def test_without_a_token_nobody_is_the_owner() -> None:
-    """Where no token is set, none opens the door, not even an empty one."""
+    """Where no token is set, none opens the entrypoint, not even an empty one."""
     for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}):
         assert Counter().ask("/stats?token=", headers=headers).status == 401
 
@@ -240,7 +240,7 @@ def test_head_has_no_body() -> None:
 def test_storage_that_is_away_is_a_503() -> None:
     """Numbers that cannot be had are an error that says to come back, not zeros."""
     counter = Counter(REPORT_TOKEN="a-token-long-enough")
-    counter.store.failure = Unavailable("The storage could not be reached.", unclear=False)
+    counter.store.failure = Unavailable("The storage could not be reached.", in_doubt=False)
 
     status, answer = counter.told("/stats", headers=OWNER)
 

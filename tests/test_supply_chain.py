@@ -18,7 +18,7 @@ FOLDERS = [
     ROOT / "tests",
     *sorted(path for path in (ROOT / "clouds").iterdir() if path.is_dir()),
 ]
-FOLDERS += sorted([*(ROOT / "clouds").glob("*/engine"), *(ROOT / "clouds").glob("*/tests")])
+FOLDERS += sorted([*(ROOT / "clouds").glob("*/laptop/engine"), *(ROOT / "clouds").glob("*/t*")])
 
 PYTHON_LOCKS = [path for folder in FOLDERS for path in folder.glob("requirements.lock")]
 ENGINES = [path for folder in FOLDERS for path in folder.glob("package.json")]
@@ -182,7 +182,7 @@ def test_known_holes_are_asked_for_every_week() -> None:
 
     assert {"push", "pull_request", "schedule"} <= set(events)
     assert "git ls-files -z '*requirements.lock' | xargs -0 -n 1 pip-audit --strict " in commands
-    assert "clouds/*/engine/package-lock.json" in commands
+    assert "clouds/*/laptop/engine/package-lock.json" in commands
     assert "npm " in commands
 
 

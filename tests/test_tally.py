@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from documents import PAGE
+from counter.settings import LONGEST_HISTORY, MOST_SEEN
+from counter.store import PAGE
+from counter.tally import FOLDED, FOLDED_IN_PART, MONTHS, RECENT, REQUEST_MONTHS, Limits, Tally, Visit
 from privacy import REGISTERS, Seen, Sketch
-from settings import LONGEST_HISTORY, MOST_SEEN
-from tally import FOLDED, FOLDED_IN_PART, MONTHS, RECENT, REQUEST_MONTHS, Limits, Tally, Visit
 
 AT = 1790000000
 LIMITS = Limits()

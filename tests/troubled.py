@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from documents import Conflict, Misconfigured, Unavailable
+from counter.store import Conflict, Misconfigured, Unavailable
 from local.memory import MemoryDocuments
 
 WORDS = ("ok", "refused", "denied", "lost", "dropped", "conflict", "raced", "late", "killed", "killed after")
@@ -95,7 +95,7 @@ class Troubled:
         if self._word == "killed":
             raise Killed
         if self._word == "refused":
-            raise Unavailable("refused", unclear=False)
+            raise Unavailable("refused", in_doubt=False)
         if self._word == "denied":
             raise Misconfigured("denied")
         if self._word == "conflict":
@@ -103,13 +103,13 @@ class Troubled:
         if self._word == "late":
             self.flying.append(Late(kind, args))
         if self._word in ("dropped", "late"):
-            raise Unavailable("dropped", unclear=True)
+            raise Unavailable("dropped", in_doubt=True)
         if self._word == "raced":
             self.rival()
 
     def _after(self) -> None:
         if self._word == "lost":
-            raise Unavailable("lost", unclear=True)
+            raise Unavailable("lost", in_doubt=True)
         if self._word == "killed after":
             raise Killed
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from oci.auth.signers import EphemeralResourcePrincipalSigner
 
-import object_storage
-from local.principal import Principal
-from local.serving import BUCKET
-from local.storage import NAMESPACE
-from object_storage import ObjectStorage
+from clouds.oracle.function import object_storage
+from clouds.oracle.function.object_storage import ObjectStorage
+from clouds.oracle.laptop.principal import Principal
+from clouds.oracle.laptop.serving import BUCKET
+from clouds.oracle.laptop.storage import NAMESPACE
 
 
 def signer(principal: Principal) -> Any:

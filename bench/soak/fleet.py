@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from local.containers import Pool
+from clouds.oracle.laptop.containers import Pool
 
 NUMBER = "X-Visit"
 """The header by which a visit keeps its number through the gateway."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bench.soak.audit import Audit
 from bench.soak.stand_in import FILE
+from clouds.oracle.laptop.objects import connect
 from local.notifications import Mailbox
-from local.objects import connect
 
 DOCUMENT = "counter.json"
 JOURNAL = f"{DOCUMENT}.journal/"

@@ -20,12 +20,12 @@ from bench.soak.history import History
 from bench.soak.stand_in import StandIn
 from bench.soak.storm import Storm
 from bench.soak.visitors import Visitors
-from local.fn_door import FnDoor
+from clouds.oracle.laptop.fn_entrypoint import FnEntrypoint
+from clouds.oracle.laptop.principal import Principal
+from clouds.oracle.laptop.serving import BUCKET, ROOT
+from clouds.oracle.laptop.storage import NAMESPACE
 from local.gateway import Gateway
 from local.notifications import TOPIC
-from local.principal import Principal
-from local.serving import BUCKET, ROOT
-from local.storage import NAMESPACE
 
 SALT = "soak"
 TOKEN = "soak-token"  # noqa: S105 - lets nobody in anywhere
@@ -98,7 +98,7 @@ class Soak:
         self._principal = Principal(data / "principal")
         self._stand_in = StandIn(data)
         self._fleet = Fleet(plan.function, self._environment, plan.containers, self.audit.called)
-        self._gateway = Gateway(FnDoor(self._fleet))
+        self._gateway = Gateway(FnEntrypoint(self._fleet))
         self._data = data
         self._end = 0.0
 

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.cloud import Cloud, Requests
+from clouds.oracle.laptop.cloud import Cloud, Requests
+from clouds.oracle.laptop.objects import Objects
+from clouds.oracle.laptop.serving import BUCKET, ROOT
 from local.faults import Faults
 from local.notifications import TOPIC, Mailbox
-from local.objects import Objects
-from local.serving import BUCKET, ROOT
 
 FILE = "cloud.sqlite"
 LATENCY = 0.005

@@ -59,8 +59,8 @@ and report in the packed tree: what is missing here fails there, and so does wha
 UNUSED = ("tests", "*.c", "*.h", "*.pxd", "*.pyi", "*.pyx")
 """What no kept package needs to run."""
 
-FILES = ("*.py", "crawlers.txt")
-"""What is shipped of this project: its root, as ``fn deploy`` would."""
+FILES = ("*.py", "counter/*", "clouds/__init__.py", "clouds/oracle/__init__.py", "clouds/oracle/function/*.py")
+"""What is shipped of this project, as ``fn deploy`` would: the root, the core, and what only Oracle needs."""
 
 GLIBC = (28, 17, 12, 5)
 """Wheels for these minor versions of glibc 2 and older: the FDK's images are Oracle Linux 8, which has glibc 2.28."""
@@ -113,9 +113,10 @@ def build(folder: Path, machine: str, *, compare: bool = False) -> list[Part]:
     # pip's own launcher names the Python of the machine it ran on.
     (python / "bin" / "fdk").write_text(LAUNCHER)
     function.mkdir()
-    own = [path for pattern in FILES for path in sorted(ROOT.glob(pattern))]
-    for path in own:
-        shutil.copyfile(path, function / path.name)
+    for path in sorted(path for pattern in FILES for path in ROOT.glob(pattern) if path.is_file()):
+        shipped = function / path.relative_to(ROOT)
+        shipped.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, shipped)
     parts.append(Part("visitor-counter", size(function), [function]))
     # Unchecked: whatever an image or a ZIP does to the files' times, the byte code is used, and never written again.
     mode = PycInvalidationMode.UNCHECKED_HASH
@@ -188,7 +189,8 @@ def remove(paths: Iterable[Path]) -> None:
 
 def smoke(function: Path, python: Path) -> None:
     """Import every module of the function with nothing but the tree in reach. Raises Failed."""
-    modules = sorted(path.stem for path in function.glob("*.py"))
+    found = (path.relative_to(function).with_suffix("") for path in function.rglob("*.py"))
+    modules = sorted(".".join(path.parts).removesuffix(".__init__") for path in found)
     environment = {"PYTHONPATH": f"{function.absolute()}:{python.absolute()}"}
     command = [sys.executable, "-S", "-P", "-B", "-W", "error", "-c", SMOKE, "fdk.scripts.fdk", *modules]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

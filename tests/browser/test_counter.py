@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.serving import Serving
+from clouds.oracle.laptop.serving import Serving
 
 if TYPE_CHECKING:
     from browser.conftest import NewVisitor, Until

@@ -289,7 +289,7 @@ def test_hostile_answer(counter: FakeCounter, owner: str, visitor: Visitor) -> N
 
 
 def test_trouble(counter: FakeCounter, owner: str, unlucky: Visitor) -> None:
-    """What went wrong is said in plain words, at the door and later, when what was on the page stays there."""
+    """What went wrong is said in plain words, at the entrypoint and later, when what was on the page stays there."""
     page = unlucky.open(owner)
 
     def each_fault(press: Callable[[], None], place: str) -> None:

@@ -19,12 +19,13 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
-from aws_settings import AwsSettings
 
-from api import Api
-from settings import Environment, Settings
+from clouds.aws.function.settings import AwsSettings
+from counter.api import Api
+from counter.settings import Environment, Settings
 
 AWS = Path(__file__).resolve().parents[1]
+TERRAFORM = AWS / "terraform"
 SERVICES = (
     "apigatewayv2", "budgets", "cloudwatch", "dynamodb", "iam", "lambda", "logs", "scheduler", "sns", "ssm", "sts",
 )  # fmt: skip
@@ -34,7 +35,7 @@ HEALTHY = '{"statusCode": 200, "headers": {}, "body": "{}", "isBase64Encoded": f
 
 def text(file: str) -> str:
     """Return one of the stack's files."""
-    return (AWS / file).read_text(encoding="utf-8")
+    return (TERRAFORM / file).read_text(encoding="utf-8")
 
 
 VARIABLES = dict(re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text("variables.tf"), re.MULTILINE | re.DOTALL))
@@ -77,7 +78,7 @@ def test_the_settings_are_read() -> None:
 
 def test_every_permission_is_used_and_every_use_permitted() -> None:
     """The role's actions on the table and the topic are the requests that the code makes."""
-    asked = re.findall(r'_ask\(\s*"(\w+)"', (AWS / "dynamodb.py").read_text(encoding="utf-8"))
+    asked = re.findall(r'_ask\(\s*"(\w+)"', (AWS / "function" / "dynamodb.py").read_text(encoding="utf-8"))
     used = {"dynamodb:" + "".join(word.title() for word in name.split("_")) for name in asked} | {"sns:Publish"}
     role = text("identity.tf").split('"aws_iam_role_policy" "function"')[0]
 
@@ -101,7 +102,7 @@ def test_every_variable_is_explained(name: str) -> None:
 
 def test_the_numbers_are_not_terraforms() -> None:
     """No apply can write over the counter, for Terraform knows of no items."""
-    assert not [path.name for path in AWS.glob("*.tf") if "aws_dynamodb_table_item" in path.read_text()]
+    assert not [path.name for path in TERRAFORM.glob("*.tf") if "aws_dynamodb_table_item" in path.read_text()]
 
 
 @pytest.mark.parametrize("stage", ["green", "blue"])
@@ -135,7 +136,7 @@ def missing() -> str | None:
     if not shutil.which("terraform"):
         return "terraform is not installed"
     if not mirror():
-        return "no AWS provider: terraform -chdir=clouds/aws providers mirror DIR, and set TF_PLUGIN_MIRROR=DIR"
+        return "no AWS provider: terraform -chdir=clouds/aws/terraform providers mirror DIR; set TF_PLUGIN_MIRROR=DIR"
     lacking = [name for name in ("moto", "flask", "awscli") if not importlib.util.find_spec(name)]
     return f"no {', '.join(lacking)}: pip install -r clouds/aws/tests/requirements.txt" if lacking else None
 
@@ -154,7 +155,9 @@ class Account:
         self.stack = folder / "stack"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        shutil.copytree(AWS, self.stack, ignore=lambda _, names: [name for name in names if not name.endswith(".tf")])
+        shutil.copytree(
+            TERRAFORM, self.stack, ignore=lambda _, names: [name for name in names if not name.endswith(".tf")]
+        )
         endpoints = "\n".join(f'    {service} = "{self.url}"' for service in SERVICES)
         (self.stack / "local_override.tf").write_text(
             'provider "aws" {\n  skip_credentials_validation = true\n  skip_metadata_api_check = true\n'

@@ -12,24 +12,24 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
-import aws_client
 import botocore.session
-import counter_item
-import dynoxide
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from dynamodb import BATCH, DynamoDB
-from dynamodb_proxy import DynamoDBProxy
-from dynoxide import CREDENTIALS, REGION, SESSION, Dynoxide
 from engines import cannot
 
-import packing
+from clouds.aws.function import item as stored_item
+from clouds.aws.function.client import connect
+from clouds.aws.function.dynamodb import BATCH, DynamoDB
+from clouds.aws.laptop import dynoxide
+from clouds.aws.laptop.dynamodb_proxy import DynamoDBProxy
+from clouds.aws.laptop.dynoxide import CREDENTIALS, REGION, SESSION, Dynoxide
+from counter import packing
+from counter.document import NotACounter, decode
+from counter.store import PAGE, Conflict, CorruptDocument, Misconfigured, Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from document import NotACounter, decode
-from documents import PAGE, Conflict, DamagedDocument, Misconfigured, Unavailable
 from local.loop_thread import running
-from tally import Limits, Tally, Visit
 
 TIMEOUT = 5.0
 DAY = "2026-11-20"
@@ -204,7 +204,7 @@ def test_what_is_no_counter_is_refused_untouched(documents: DynamoDB, admin: Any
     """A row that cannot be a counter's, or a damaged one, is said to be damaged and stays exactly as it is."""
     put(admin, table, **STRANGE[kind])
     before = stored(admin, table)
-    with pytest.raises(DamagedDocument):
+    with pytest.raises(CorruptDocument):
         keep(documents, "a")
 
     assert stored(admin, table) == before
@@ -284,9 +284,9 @@ def test_the_largest_document_fits(documents: DynamoDB, proxy: DynamoDBProxy) ->
     version = documents.write(data, None, TIMEOUT)
     proxy.requests.clear()
     with pytest.raises(Misconfigured):
-        documents.write(chance.randbytes(counter_item.LARGEST + 1), version, TIMEOUT)
+        documents.write(chance.randbytes(stored_item.LARGEST + 1), version, TIMEOUT)
 
-    assert len(packing.pack(data)) < counter_item.LARGEST / 4
+    assert len(packing.pack(data)) < stored_item.LARGEST / 4
     assert documents.read(TIMEOUT) == (data, version)
     assert proxy.requests["UpdateItem"] == 0
 
@@ -368,7 +368,7 @@ def test_what_goes_wrong_is_translated(documents: DynamoDB, proxy: DynamoDBProxy
         OPERATIONS[operation](documents, 0.3)
 
     assert time.monotonic() - begun < 0.9
-    assert getattr(raised.value, "unclear", None) is unclear
+    assert getattr(raised.value, "in_doubt", None) is unclear
     assert proxy.requests.total() == 1
     assert raised.value.__cause__ is not None
     assert not {"somebody", "counter.journal", "127.0.0.1"} & set(str(raised.value).split())
@@ -378,18 +378,18 @@ def test_nothing_was_sent_where_nobody_listens(table: str) -> None:
     """A connection that is refused leaves no doubt."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    client = aws_client.connect("dynamodb", REGION, f"http://127.0.0.1:{port}", seconds=3, session=SESSION)
+    client = connect("dynamodb", REGION, f"http://127.0.0.1:{port}", seconds=3, session=SESSION)
     for operation in OPERATIONS.values():
         with pytest.raises(Unavailable) as refused:
             operation(DynamoDB(client, table, "counter"), 1.0)
-        assert refused.value.unclear is False
+        assert refused.value.in_doubt is False
 
 
 def test_without_an_identity_nothing_is_asked(engine: Dynoxide, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function without credentials is told that its role is missing."""
     session = botocore.session.Session()
     session.get_component("credential_provider").providers.clear()
-    client = aws_client.connect("dynamodb", REGION, engine.url, seconds=3, session=session)
+    client = connect("dynamodb", REGION, engine.url, seconds=3, session=session)
     with pytest.raises(Misconfigured) as refused:
         DynamoDB(client, "table", "counter").read(1.0)
 
@@ -404,7 +404,7 @@ def test_half_an_answer_is_none(documents: DynamoDB, proxy: DynamoDBProxy, fault
     for operation in OPERATIONS.values():
         with pytest.raises(Unavailable) as unclear:
             operation(documents, TIMEOUT)
-        assert unclear.value.unclear
+        assert unclear.value.in_doubt
 
 
 def test_a_time_that_is_over_asks_nothing(documents: DynamoDB, proxy: DynamoDBProxy) -> None:
@@ -423,7 +423,7 @@ def test_entries_that_were_not_removed_are_told(documents: DynamoDB, proxy: Dyna
     with pytest.raises(Unavailable) as unclear:
         documents.remove(["a", "b"], TIMEOUT)
 
-    assert unclear.value.unclear
+    assert unclear.value.in_doubt
 
 
 def losing(share: float, seed: int = 1) -> Callable[[str], str | None]:
@@ -445,7 +445,7 @@ def test_a_lost_answer_is_one_visit(engine: Dynoxide, proxy: DynamoDBProxy, tabl
                 store.keep(Visit(f"{container}-{number}", DAY), time.time(), time.monotonic() + 10)
                 kept += 1
             except Unavailable as error:
-                unclear += error.unclear
+                unclear += error.in_doubt
         return kept, unclear
 
     with ThreadPoolExecutor(16) as containers:

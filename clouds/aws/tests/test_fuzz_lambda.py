@@ -1,4 +1,4 @@
-"""Whatever comes through AWS's door is answered, counted if and only if the answer says so, and repeated nowhere."""
+"""Whatever AWS's entrypoint gets, it answers; it counts only what it says it counts, and repeats nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-import gateway_event
-import lambda_function
 import pytest
 from fuzzing import (
     PATIENCE,
@@ -30,7 +28,9 @@ from fuzzing import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.door import HttpAnswer, HttpCall
+from clouds.aws.function import lambda_function
+from clouds.aws.laptop import gateway_event
+from local.entrypoint import HttpAnswer, HttpCall
 
 pytestmark = PATIENCE
 

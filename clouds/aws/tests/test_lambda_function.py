@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import gateway_event
 import pytest
-from aws_laptop import Laptop
 from engines import cannot
-from execution_environment import ExecutionEnvironment
 
-from local.door import HttpCall
+from clouds.aws.laptop import gateway_event
+from clouds.aws.laptop.execution_environment import ExecutionEnvironment
+from clouds.aws.laptop.laptop import Laptop
+from local.entrypoint import HttpCall
 from local.loop_thread import LoopThread, running
 from local.pool import ContainerFailed
 
@@ -111,8 +111,8 @@ def test_who_stops_it_while_it_starts_is_obeyed(function: Function, moment: floa
 def test_a_rest_api_keeps_one_name_to_itself(function: Function) -> None:
     """Who shows no token is told how to by every gateway; behind a REST API that header has another name."""
     told = {}
-    for way, door in function.here.doors.items():
-        answer = function.loop.run(door.http(http("/stats")))
+    for way, entrypoint in function.here.entrypoints.items():
+        answer = function.loop.run(entrypoint.http(http("/stats")))
         told[way] = [name for name, value in answer.headers if value.startswith("Bearer ")]
 
     usual = ["www-authenticate"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_laptop import TABLE, Laptop
 from engines import needed
 
-from local.door import HttpAnswer, HttpCall
+from clouds.aws.laptop.laptop import TABLE, Laptop
+from local.entrypoint import HttpAnswer, HttpCall
 from local.loop_thread import LoopThread, running
 
 PAGE = {"Origin": "https://resume.example", "User-Agent": "Mozilla/5.0 Firefox/140.0"}
@@ -36,8 +36,8 @@ class Older:
 
     def ask(self, way: str, method: str, target: str, headers: Mapping[str, str] = PAGE) -> HttpAnswer:
         """Return the answer to a page's request."""
-        door = self._laptop.doors[way]
-        return self._loop.run(door.http(HttpCall(method, target, list(headers.items()), b"", "127.0.0.1")))
+        entrypoint = self._laptop.entrypoints[way]
+        return self._loop.run(entrypoint.http(HttpCall(method, target, list(headers.items()), b"", "127.0.0.1")))
 
     def told(self, way: str, method: str, target: str) -> tuple[int, dict[str, Any]]:
         """Return the answer's status, and what its JSON says."""
@@ -46,7 +46,7 @@ class Older:
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a direct call gets."""
-        answer: dict[str, Any] = json.loads(self._loop.run(self._laptop.door.invoke(json.dumps(event).encode())))
+        answer: dict[str, Any] = json.loads(self._loop.run(self._laptop.entrypoint.invoke(json.dumps(event).encode())))
         return answer
 
 

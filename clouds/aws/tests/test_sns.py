@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-import sns_standin
-from dynoxide import CREDENTIALS, REGION
-from sns import Topic
-from sns_standin import TOPIC, SnsStandin
 
+from clouds.aws.function.sns import Topic
+from clouds.aws.laptop import sns_standin
+from clouds.aws.laptop.dynoxide import CREDENTIALS, REGION
+from clouds.aws.laptop.sns_standin import TOPIC, SnsStandin
+from counter.report import NotPublished
 from local.loop_thread import running
 from local.notifications import Mailbox
-from report import NotPublished
 
 
 class Post(NamedTuple):

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from settings import Environment, Settings
+from counter.settings import Environment, Settings
 
 AZURE = Path(__file__).resolve().parents[1]
 ROOT = AZURE.parents[1]
 README = (AZURE / "README.md").read_text(encoding="utf-8")
-TERRAFORM = {path.name: path.read_text(encoding="utf-8") for path in sorted(AZURE.glob("*.tf"))}
+TERRAFORM = {path.name: path.read_text(encoding="utf-8") for path in sorted((AZURE / "terraform").glob("*.tf"))}
 WORKFLOW = ROOT / ".github" / "workflows" / "azure.yml"
 
 PLATFORMS_OWN = {"AzureWebJobsStorage__credential", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
@@ -67,14 +67,18 @@ class Asked(dict[str, str]):
 
 def asked_by_the_door() -> set[str]:
     """Return the settings that function_app.py asks for itself, when it is loaded."""
-    return set(re.findall(r'Environment\(\)\.text\("(\w+)"\)', (AZURE / "function_app.py").read_text(encoding="utf-8")))
+    return set(
+        re.findall(
+            r'Environment\(\)\.text\("(\w+)"\)', (AZURE / "function" / "function_app.py").read_text(encoding="utf-8")
+        )
+    )
 
 
 @pytest.fixture
 def asked() -> Asked:
     """Everything that the function reads, read as it does, from what Terraform and the platform give."""
-    from acs_email import publisher  # noqa: PLC0415 - the rest needs no package of Azure's
-    from storage_account import StorageAccount  # noqa: PLC0415
+    from clouds.azure.function.mail import publisher  # noqa: PLC0415 - the rest needs no package of Azure's
+    from clouds.azure.function.storage_account import StorageAccount  # noqa: PLC0415
 
     values = Asked({name: FORMS.get(name, "made-up-and-long-enough") for name in given()} | PLATFORMS_GIFT)
     environment = Environment(values)
@@ -111,7 +115,7 @@ def test_every_setting_of_azures_own_is_in_the_readme(asked: Asked) -> None:
 
 def test_the_timer_has_its_schedule() -> None:
     """The report's hour is given by the name that the timer looks for, with seconds, as the platform writes it."""
-    assert "%REPORT_SCHEDULE%" in (AZURE / "function_app.py").read_text(encoding="utf-8")
+    assert "%REPORT_SCHEDULE%" in (AZURE / "function" / "function_app.py").read_text(encoding="utf-8")
     assert re.search(r'REPORT_SCHEDULE += "0 0 \$\{var\.report_hour_utc\} \* \* \*"', TERRAFORM["function.tf"])
 
 
@@ -139,7 +143,7 @@ def test_the_document_is_not_terraforms() -> None:
 
 def test_nobodys_place_is_written_down() -> None:
     """The platform's record of each request, which has the visitor's town, is not written; nor is its HTTP log."""
-    levels = json.loads((AZURE / "host.json").read_text(encoding="utf-8"))["logging"]["logLevel"]
+    levels = json.loads((AZURE / "function" / "host.json").read_text(encoding="utf-8"))["logging"]["logLevel"]
     quiet = {"Warning", "Error", "Critical", "None"}
 
     assert levels["default"] in quiet
@@ -243,7 +247,10 @@ def terraform() -> str:
 def test_the_files_are_in_terraforms_own_form() -> None:
     """`terraform fmt` has nothing to change, here and in the tests."""
     run = subprocess.run(
-        [terraform(), "fmt", "-check", "-diff", "-recursive", AZURE], capture_output=True, text=True, check=False
+        [terraform(), "fmt", "-check", "-diff", "-recursive", AZURE / "terraform"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
@@ -255,6 +262,6 @@ def test_terraforms_own_tests_pass() -> None:
     check = shutil.which("terraform-check")
     if not check:
         pytest.skip("terraform-check is not on PATH; .github/workflows/checks.yml runs validate and test instead")
-    run = subprocess.run([check, AZURE], capture_output=True, text=True, check=False, timeout=110)
+    run = subprocess.run([check, AZURE / "terraform"], capture_output=True, text=True, check=False, timeout=110)
 
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,4 +1,4 @@
-"""Azure's door: real worker processes, the platform's own package, and Microsoft's own engine behind them."""
+"""Azure's entrypoint: real worker processes, the platform's own package, and Microsoft's own engine behind them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import function_app
 import pytest
 from engines import cannot
-from functions_pool import Pool, Worker
-from functions_worker import Functions
 
-from api import Api
+from clouds.azure.function import function_app
+from clouds.azure.laptop.functions_pool import Pool, Worker
+from clouds.azure.laptop.functions_worker import Functions
+from counter.api import Api
+from counter.request import Request, Response
+from counter.settings import Settings
+from counter.tally import Limits
 from counter_store import CounterStore
-from local.door import FunctionFailed, HttpCall
+from local.entrypoint import FunctionFailed, HttpCall
 from local.laptop import laptop as laptop_of
 from local.loop_thread import LoopThread
 from local.memory import MemoryDocuments
 from local.pool import ContainerFailed
-from request import Request, Response
-from settings import Settings
-from tally import Limits
 
 TOKEN = "a-token-of-the-owner"
 Laptop: Any = laptop_of("azure")
@@ -56,7 +56,7 @@ class Azure:
     ) -> tuple[int, dict[str, str], bytes]:
         """Ask, among others."""
         sent = [*(headers or []), ("content-length", str(len(body)))]
-        answer = await self.laptop.door.http(HttpCall(method, target, sent, body, "192.0.2.1"))
+        answer = await self.laptop.entrypoint.http(HttpCall(method, target, sent, body, "192.0.2.1"))
         return answer.status, {name.lower(): value for name, value in answer.headers}, answer.body
 
     def told(self, target: str, method: str = "GET", **more: Any) -> tuple[int, dict[str, Any]]:
@@ -224,7 +224,7 @@ def test_calls_overlap_in_one_worker(azure: Azure) -> None:
 def test_the_timer_mails_the_report(azure: Azure) -> None:
     """When the timer strikes the owner gets a mail; nobody else can make it strike."""
     before = len(azure.laptop.mailbox.messages())
-    azure.run(azure.laptop.door.invoke(b'{"path": "/report"}'))
+    azure.run(azure.laptop.entrypoint.invoke(b'{"path": "/report"}'))
     messages = azure.laptop.mailbox.messages()
 
     assert len(messages) == before + 1
@@ -240,7 +240,7 @@ def test_the_timer_is_tried_again(azure: Azure, refusal: int) -> None:
     azure.laptop.platform.refusal = refusal
     try:
         with pytest.raises(FunctionFailed) as failed:
-            azure.run(azure.laptop.door.invoke(b'{"path": "/report"}'))
+            azure.run(azure.laptop.entrypoint.invoke(b'{"path": "/report"}'))
     finally:
         azure.laptop.platform.refusal = None
 
@@ -251,7 +251,7 @@ def test_a_mail_that_will_never_go_is_said_once(azure: Azure) -> None:
     """Where the owner has to act first, the log says what to do and nobody tries again."""
     azure.laptop.platform.refusal = 404
     try:
-        azure.run(azure.laptop.door.invoke(b'{"path": "/report"}'))
+        azure.run(azure.laptop.entrypoint.invoke(b'{"path": "/report"}'))
     finally:
         azure.laptop.platform.refusal = None
     end = time.monotonic() + 5
@@ -330,7 +330,7 @@ class TestOneAtATime:
 
     @pytest.fixture
     def busy(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-        """Put a counter behind the door that tells when two calls are in it."""
+        """Put a counter behind the entrypoint that tells when two calls are in it."""
         seen = SimpleNamespace(now=0, most=0, go=threading.Event(), entered=threading.Event())
         real = Api(Settings(), CounterStore(MemoryDocuments(), Limits()), lambda: pytest.fail("no report"), time.time)
 
@@ -427,7 +427,7 @@ def test_the_schedule_is_the_owner_s(tmp_path: Path) -> None:
     """Where the setting is there the platform reads the schedule from it, and changes it without a new upload."""
     command = "import function_app; print([f.get_trigger().get_dict_repr() for f in function_app.app.get_functions()])"
     here = Path(function_app.__file__).parent
-    environment = {"PYTHONPATH": f"{here}:{here.parent.parent}", "REPORT_SCHEDULE": "0 30 5 * * *"}
+    environment = {"PYTHONPATH": f"{here}:{here.parents[2]}", "REPORT_SCHEDULE": "0 30 5 * * *"}
     done = subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
     )
@@ -459,7 +459,7 @@ def test_who_stops_the_workers_while_one_starts_is_obeyed(
             workers.append(self)
             await super().start(seconds)
 
-    monkeypatch.setattr("functions_pool.Worker", Noted)
+    monkeypatch.setattr("clouds.azure.laptop.functions_pool.Worker", Noted)
 
     async def stop_early() -> None:
         pool = Pool(azure.laptop.environment, 1)

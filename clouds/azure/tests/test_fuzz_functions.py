@@ -1,4 +1,4 @@
-"""Whatever comes through Azure's door is answered, counted if and only if the answer says so, and repeated nowhere."""
+"""Whatever Azure's entrypoint gets, it answers; it counts only what it says it counts, and repeats nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import uuid
 from types import SimpleNamespace
 from typing import Any
 
-import function_app
 from azure.functions.http import HttpResponseConverter
-from functions_worker import request as decoded
 from fuzzing import (
     PATIENCE,
     READ,
@@ -30,7 +28,9 @@ from fuzzing import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.door import HttpAnswer, HttpCall
+from clouds.azure.function import function_app
+from clouds.azure.laptop.functions_worker import request as decoded
+from local.entrypoint import HttpAnswer, HttpCall
 
 pytestmark = PATIENCE
 

@@ -18,18 +18,18 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from azurite import ACCOUNT, Azurite, missing
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from engines import cannot
-from managed_identity import ManagedIdentity, NoToken
-from storage_account import StorageAccount
-from table_storage import TableStorage
 
-from documents import Misconfigured, Unavailable
+from clouds.azure.function.managed_identity import ManagedIdentity, NoToken
+from clouds.azure.function.storage_account import StorageAccount
+from clouds.azure.function.table_storage import TableStorage
+from clouds.azure.laptop.azurite import ACCOUNT, Azurite, missing
+from counter.settings import Environment, Secret, SettingsError
+from counter.store import Misconfigured, Unavailable
 from local.loop_thread import running
-from settings import Environment, Secret, SettingsError
 
 HEADER = "header-of-this-machine"
 TIMEOUT = 5.0
@@ -206,7 +206,7 @@ def test_without_a_token_nothing_was_sent(machine: Machine, engine: Azurite, sta
     with storage(machine, engine) as own, pytest.raises(kind) as error:
         own.write(b"never", None, TIMEOUT)
 
-    assert getattr(error.value, "unclear", None) is unclear
+    assert getattr(error.value, "in_doubt", None) is unclear
     assert HEADER not in str(error.value)
     assert len(machine.asked) == 1
 
@@ -223,7 +223,7 @@ def test_an_answer_that_makes_no_sense_is_no_token(machine: Machine, body: bytes
 
 def test_a_silent_machine_is_left_in_time(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token is waited for a few seconds only."""
-    monkeypatch.setattr("managed_identity.TOKEN_SECONDS", 0.2)
+    monkeypatch.setattr("clouds.azure.function.managed_identity.TOKEN_SECONDS", 0.2)
     machine.hang = True
     start = time.monotonic()
     with pytest.raises(NoToken):

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from azure.data.tables import TableClient
-from azure_laptop import Laptop
 from engines import needed
 
-from local.door import HttpCall
+from clouds.azure.laptop.laptop import Laptop
+from local.entrypoint import HttpCall
 from local.loop_thread import running
 
 TABLE = "VisitorCounter"
@@ -25,7 +25,7 @@ def test_the_page_of_an_older_function_goes_on(tmp_path: Path) -> None:
         table.create_table()
         table.create_entity({"PartitionKey": "counter", "RowKey": "1", "count": 41, "note": "mine"})
         calls = [
-            loop.run(laptop.door.http(HttpCall("GET", target, [("User-Agent", "Firefox")], b"", "127.0.0.1")))
+            loop.run(laptop.entrypoint.http(HttpCall("GET", target, [("User-Agent", "Firefox")], b"", "127.0.0.1")))
             for target in ("/api/HttpVisitor", "/api/HttpVisitor", "/api/counter?peek=1")
         ]
         row = table.get_entity("counter", "1")

@@ -19,16 +19,16 @@ from typing import Any, Self
 
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableClient, UpdateMode
-from azurite import ACCOUNT, KEEPALIVE, KEY, Azurite, missing
 from engines import cannot
-from table_row import MOST_CHUNKS, TooLarge, document, row
-from table_storage import OPTIONS, TableStorage
 
+from clouds.azure.function.row import MOST_CHUNKS, TooLarge, document, row
+from clouds.azure.function.table_storage import OPTIONS, TableStorage
+from clouds.azure.laptop.azurite import ACCOUNT, KEEPALIVE, KEY, Azurite, missing
+from counter.store import PAGE, Conflict, CorruptDocument, Misconfigured, Unavailable
+from counter.tally import Limits, Visit
 from counter_store import CounterStore
-from documents import PAGE, Conflict, DamagedDocument, Misconfigured, Unavailable
 from local.engine_proxy import EngineProxy
 from local.loop_thread import running
-from tally import Limits, Visit
 
 CONNECTION = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
 TIMEOUT = 5.0
@@ -201,7 +201,7 @@ class TestAnOlderCounter:
         table.create_entity({"PartitionKey": "counter", "RowKey": "1", **strange})
         before = kept(table)
         store = CounterStore(TableStorage(table), Limits())
-        with pytest.raises(DamagedDocument):
+        with pytest.raises(CorruptDocument):
             store.keep(Visit("a", DAY), time.time(), time.monotonic() + TIMEOUT)
         after = kept(table)
 
@@ -413,7 +413,7 @@ def test_each_answer_has_its_error(told: Told, operation: str, answer: tuple[int
     with told.open() as table, pytest.raises(kind) as error:
         OPERATIONS[operation](TableStorage(table), 0.4)
 
-    assert unclear == getattr(error.value, "unclear", None)
+    assert unclear == getattr(error.value, "in_doubt", None)
     assert told.requests - before == 1
     assert "somebody" not in str(error.value)
     assert ACCOUNT not in str(error.value)
@@ -428,7 +428,7 @@ def test_a_closed_port_was_sent_nothing(operation: str) -> None:
     with client(CONNECTION + address) as table, pytest.raises(Unavailable) as error:
         OPERATIONS[operation](TableStorage(table), TIMEOUT)
 
-    assert error.value.unclear is False
+    assert error.value.in_doubt is False
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -438,7 +438,7 @@ def test_a_name_that_is_not_known_was_sent_nothing(operation: str) -> None:
     with client(CONNECTION + address) as table, pytest.raises(Unavailable) as error:
         OPERATIONS[operation](TableStorage(table), TIMEOUT)
 
-    assert error.value.unclear is False
+    assert error.value.in_doubt is False
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -523,7 +523,7 @@ def test_exactly_once(engine: Azurite, name: str, faults: str, monkeypatch: pyte
                     store.keep(visit, time.time(), time.monotonic() + 6)
                     counted += 1
                 except Unavailable as error:
-                    unclear += error.unclear
+                    unclear += error.in_doubt
         return counted, unclear
 
     with running(proxy), ThreadPoolExecutor(4) as containers:

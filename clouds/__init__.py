@@ -1,0 +1,1 @@
+"""The clouds the counter runs on, and the commands for whoever owns one."""

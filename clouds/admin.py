@@ -1,0 +1,264 @@
+"""
+``python -m clouds.admin``: save the counter document, bring back another one, move it to another cloud.
+
+It goes where the function goes, by the same settings in the environment, as whoever its owner is there: each cloud has
+an ``admin.py`` that knows the way. A document is replaced only by what is a counter, after it was shown and agreed
+to, and never without a copy of what was there. Visits may be counted meanwhile: they are in the copy, or the counter.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from clouds import saved_file
+from counter.document import NotACounter, decode
+from counter.journal import Listing
+from counter.settings import LONGEST_HISTORY, MOST_SEEN, Environment, Settings
+from counter.store import Conflict, Documents, Misconfigured, StoreError, Unavailable
+from counter.tally import Limits, Tally
+
+CLOUDS = Path(__file__).resolve().parent
+ROOT = CLOUDS.parent
+SECONDS = 20.0
+ATTEMPTS = 5
+
+
+class Refused(Exception):
+    """Nothing was changed; the text says why."""
+
+
+class Doubtful(Unavailable):
+    """The document may have been replaced, or may still be."""
+
+
+class Admin(Protocol):
+    """The owner's way to a cloud's store, from his own machine, as ``clouds/NAME/admin.py`` brings it."""
+
+    name: str
+    documents: Documents
+
+    def __init__(self, environment: Environment, profile: str | None) -> None:
+        """Go where the settings say, as the user of that profile. Raises SettingsError, StoreError."""
+
+    def before(self, moment: datetime) -> bytes:
+        """Return the document as it was at that moment. Raises Misconfigured where the store does not show it."""
+
+
+class Counter:
+    """The stored document, and the visits that wait for it."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def read(self) -> tuple[bytes, str | None]:
+        """Return the document and its version, both empty when there is none. Raises StoreError."""
+        return self._documents.read(SECONDS) or (b"", None)
+
+    def waiting(self) -> int:
+        """Return how many visits are in the journal and not in the document yet. Raises StoreError."""
+        return len(self._documents.entries(SECONDS))
+
+    def complete(self) -> tuple[bytes, int, bool]:
+        """
+        Return the document with the visits in it that wait in the journal, how many they are, and whether more may be
+        waiting. A damaged document is returned as it is. Raises StoreError, Refused when there is no document.
+        """
+        for _ in range(ATTEMPTS):
+            data, version = self.read()
+            listing = Listing.of(self._documents.entries(SECONDS))
+            # An entry may have been folded and removed meanwhile: only an unchanged document and this listing are all.
+            if self.read()[1] != version:
+                continue
+            if not listing.visits:
+                break
+            try:
+                tally = Tally.empty() if version is None else Tally.decode(data, KEPT)
+            except NotACounter:
+                break
+            if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
+                data = tally.fold(listing.visits.values(), KEPT, listing.more).encode()
+            return data, len(missing), listing.more
+        else:
+            raise Refused("the counter is too busy just now, try again")
+        if version is not None:
+            return data, 0, False
+        raise Refused("there is no document yet")
+
+    def replace(self, data: bytes, *, exists: bool, copy: Path) -> None:
+        """
+        Put ``data`` in place of the document, if one ``exists``, which is saved to ``copy`` before. Raises StoreError,
+        OSError, and Refused when a document came or went meanwhile. Where surely nothing changed, no copy stays.
+        """
+        try:
+            for _ in range(ATTEMPTS):
+                there, version = self.read()
+                if exists is (version is None):
+                    raise Refused("somebody else made or removed the document just now; nothing was changed")
+                if exists:
+                    copy.write_bytes(there)
+                with suppress(Conflict):
+                    self._write(data, version, copy)
+                    return
+            raise Refused("the counter is too busy just now; nothing was changed, try again")
+        except Doubtful:
+            raise
+        except (Refused, StoreError, OSError):
+            with suppress(OSError):
+                copy.unlink()
+            raise
+
+    def _write(self, data: bytes, version: str | None, copy: Path) -> None:
+        try:
+            self._documents.write(data, version, SECONDS)
+        except Unavailable as failure:
+            with suppress(StoreError):  # the answer may have been lost, and not the write
+                if failure.in_doubt and self.read()[0] == data:
+                    return
+            if not failure.in_doubt:
+                raise
+            told = f"{failure} The new document may be there all the same; the old one, if any, is in {copy}."
+            raise Doubtful(told, in_doubt=True) from failure
+
+
+KEPT = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
+"""As much as any function keeps: the one that counts on drops what is beyond its own settings."""
+
+
+def admin(cloud: str) -> type[Admin]:
+    """Return the owner's way to a cloud's store. Raises Refused when a package is not installed."""
+    try:
+        kind: type[Admin] = importlib.import_module(f"clouds.{cloud}.admin").Admin
+    except ModuleNotFoundError as missing:
+        needs = CLOUDS / cloud / "requirements.txt"
+        file = (needs if needs.exists() else ROOT / needs.name).relative_to(ROOT)
+        raise Refused(f"{missing.name} is not installed; run: .venv/bin/pip install -r {file}") from missing
+    return kind
+
+
+def save(counter: Counter, file: Path, *, over: bool) -> None:
+    """Save the document with all visits that are in the store. Raises Refused, StoreError, OSError."""
+    data, added, more = counter.complete()
+    with file.open("wb" if over else "xb") as saved:
+        saved.write(data)
+    print(f"{file}: {saved_file.described(data)}")
+    if added:
+        print(f"{added} of the visits waited in the journal; they are in the file.")
+    if more:
+        print("Others may wait there, and are not: ask the function for /stats, which adds them, and export again.")
+
+
+def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> None:
+    """Show what would be replaced and by what, ask, and do it. Raises Refused, StoreError."""
+    try:
+        decode(data, 0)
+    except NotACounter as problem:
+        raise Refused(f"that is no counter: {problem}") from problem
+    there, version = counter.read()
+    exists = version is not None
+    now = saved_file.described(there) if exists else "nothing: there is no document"
+    print(f"There now:  {now}\nThen there: {saved_file.described(data)}")
+    if waiting := counter.waiting():
+        print(f"{waiting} visits wait in the journal; the function will add them to what is there then.")
+    if not agreed and not agrees():
+        raise Refused("nothing was changed")
+    copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
+    counter.replace(data, exists=exists, copy=copy)
+    print(f"Done. What was there is in {copy}; to go back: import {copy}" if exists else "Done.")
+
+
+def agrees() -> bool:
+    """Ask whether to go on. Raises EOFError when nobody is there."""
+    try:
+        return input("Replace it? [y/N] ").strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        print()
+        return False
+
+
+class Options(argparse.Namespace):
+    """What the command line says, and where it says nothing."""
+
+    command: str
+    cloud = "oracle"
+    yes = False
+    profile: str | None = None
+    local: Path | None = None
+    file: Path
+    pageviews: int
+    visitors: int
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the command line, described. What goes for every command may stand before it or behind it."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    clouds = sorted(path.parent.name for path in CLOUDS.glob("*/admin.py"))
+    common.add_argument("--cloud", choices=clouds, help="where the counter is (default oracle)")
+    common.add_argument("--yes", action="store_true", help="replace what is there without asking")
+    common.add_argument("--profile", help="whom to be, of those in ~/.oci/config or ~/.aws/config")
+    common.add_argument("--local", type=Path, metavar="FOLDER", help="the counter of `make run`, by its data: .local")
+    parser = argparse.ArgumentParser(
+        prog="python -m clouds.admin", description="Save, restore or move the counter.", parents=[common]
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    export = commands.add_parser("export", parents=[common], help="save the document")
+    export.add_argument("file", type=Path)
+    bring = commands.add_parser("import", parents=[common], help="bring in a document, or the one in a daily mail")
+    bring.add_argument("file", type=Path)
+    start = commands.add_parser("start-at", parents=[common], help="begin anew at a number")
+    start.add_argument("pageviews", type=int)
+    start.add_argument("--visitors", type=int, default=0, help="unique visitors to begin with (default 0)")
+    commands.add_parser("yesterday", parents=[common], help="bring back the document as it was when today began")
+    return parser
+
+
+def run(options: Options) -> None:
+    """Do one command. Raises Refused, StoreError, OSError, and SettingsError."""
+    variables: Mapping[str, str] | None = None
+    if options.local:
+        try:
+            variables = json.loads((options.local / "function.json").read_text())
+        except FileNotFoundError:
+            raise Refused(f"no `make run` is running on {options.local}") from None
+    environment = Environment(variables)
+    timezone = Settings.read(environment).timezone
+    own = admin(options.cloud)(environment, options.profile)
+    counter = Counter(own.documents)
+    if options.command == "export":
+        save(counter, options.file, over=options.yes)
+        return
+    if options.command == "import":
+        data = saved_file.parse(options.file.read_bytes())
+    elif options.command == "start-at":
+        data = saved_file.starting_at(options.pageviews, options.visitors)
+    else:
+        try:
+            data = own.before(datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0))
+        except Misconfigured as error:
+            raise Refused(f"{error} The daily mail has the document, too: save the mail, and import it") from error
+    put_in_place(counter, own.name, data, agreed=options.yes)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = arguments().parse_args(given, Options())
+    try:
+        run(options)
+    except FileExistsError:
+        raise SystemExit(f"restore: {options.file} is there already; --yes writes over it") from None
+    except EOFError:
+        raise SystemExit("restore: nobody is here to ask; nothing was changed, --yes does without") from None
+    except KeyboardInterrupt:
+        print("\nrestore: stopped; if it was about to replace the document, look before you go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    except (Refused, StoreError, OSError, ValueError) as error:
+        raise SystemExit(f"restore: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is shipped to AWS beside the core."""

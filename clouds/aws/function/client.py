@@ -1,0 +1,38 @@
+"""Makes the SDK's clients. botocore alone: what boto3 puts on top of it is not needed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session, get_session
+
+from counter.store import Misconfigured
+
+CONNECT_SECONDS = 1.0
+
+
+def connect(
+    service: str, region: str | None, endpoint: str | None = None, *, seconds: float, session: Session | None = None
+) -> Any:
+    """A client that does what it is told, once, and waits `seconds` for an answer. `endpoint` is for another place than
+    the region's own, `session` for another identity than the function's.
+
+    Raises Misconfigured where there is no region, as outside AWS Lambda."""
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=seconds,
+        # One attempt in all: whatever is to be tried again, counter_store knows when.
+        retries={"mode": "standard", "total_max_attempts": 1},
+        parameter_validation=False,
+        max_pool_connections=1,
+    )
+    try:
+        return (session or get_session()).create_client(
+            service, region_name=region, endpoint_url=endpoint, config=config
+        )
+    except BotoCoreError as error:
+        raise Misconfigured("The function does not know its region: check AWS_REGION.") from error
+    except ValueError as error:
+        raise Misconfigured("The address of a service is none: check DYNAMODB_ENDPOINT and SNS_ENDPOINT.") from error

@@ -1,0 +1,173 @@
+"""Keeps the document and the journal in one DynamoDB table.
+
+| port    | request                                             | our Conflict                    |
+|---------|-----------------------------------------------------|---------------------------------|
+| read    | GetItem, consistent                                 |                                 |
+| write   | UpdateItem on condition of the version, or no item  | ConditionalCheckFailedException |
+| append  | PutItem: an item that is nothing but its key        | none: once more is the same     |
+| entries | Scan, consistent, page by page                      |                                 |
+| remove  | BatchWriteItem, 25 at a time                        |                                 |
+
+The SDK would send a conditional write again whose answer was lost, and report its own success as a conflict. Its
+retries are off, the gentle ones for throttling as well: a throttled request is Unavailable, and the loop that owns all
+retries waits. docs/decisions/0010-dynamodb.md has the reasoning.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from clouds.aws.function import item as stored_item
+from clouds.aws.function.item import KEY, Version
+from counter.packing import pack
+from counter.store import PAGE, Conflict, Misconfigured, Unavailable
+
+BATCH = 25
+"""Items that one BatchWriteItem takes."""
+
+_THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException", "ReplicatedWriteConflictException", "RequestLimitExceeded",
+        "ThrottlingException", "TransactionConflictException",
+    }
+)  # fmt: skip
+_NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
+_REASONS = {
+    "ResourceNotFoundException": "The table was not found: check TABLE_NAME and the region.",
+    "AccessDeniedException": "The function may not use the table: check the policy of its role.",
+    "ValidationException": "The table does not take the counter's items: check that its key is counter_id, a text.",
+}
+_UNKNOWN = "The storage does not know the function, or refuses it: check its role and its region."
+
+
+class DynamoDB:
+    """Documents in one table: the document in the item `counter_id`, entries as items `counter_id.journal/ENTRY`.
+
+    `client` is this object's own; `clock` gives monotonic seconds, and `new_version` a text that was never used."""
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        counter_id: str,
+        clock: Callable[[], float] = time.monotonic,
+        new_version: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._key = {KEY: {"S": counter_id}}
+        self._journal = f"{counter_id}.journal/"
+        self._clock = clock
+        self._new_version = new_version
+        self._seconds = 0.0
+        client.meta.events.register("before-send.dynamodb", self._limit)
+        client.meta.events.register("before-parse.dynamodb", self._check)
+
+    def read(self, timeout: float) -> tuple[bytes, str] | None:
+        answer = self._ask("get_item", timeout, TableName=self._table, Key=self._key, ConsistentRead=True)
+        return stored_item.parse(answer["Item"]) if "Item" in answer else None
+
+    def write(self, data: bytes, version: str | None, timeout: float) -> str:
+        stored = pack(data)
+        if len(stored) > stored_item.LARGEST:
+            raise Misconfigured("The counter's document is too large for an item of a table.")
+        expected = Version.parse(version) if version is not None else None
+        older = expected.name if expected else ""
+        new, numbers = self._new_version(), stored_item.numbers(data, older)
+        attributes = {"version": {"S": new}, "document": {"B": stored}, **numbers}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
+        is_new = f"attribute_not_exists(#{KEY})"
+        condition, values = expected.condition() if expected else (is_new, {})
+        self._ask(
+            "update_item",
+            timeout,
+            TableName=self._table,
+            Key=self._key,
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            # No name is written out: `count`, for one, is a word of DynamoDB's own.
+            ExpressionAttributeNames={f"#{name}": name for name in re.findall(r"#(\w+)", update + condition)},
+            ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,
+        )
+        return str(Version(new, older, numbers[older]["N"]) if older in numbers else Version(new))
+
+    def append(self, entry: str, timeout: float) -> None:
+        self._ask("put_item", timeout, TableName=self._table, Item={KEY: {"S": self._journal + entry}})
+
+    def entries(self, timeout: float) -> list[str]:
+        end, found, start = self._clock() + timeout, list[str](), dict[str, Any]()
+        while True:
+            answer = self._ask(
+                "scan",
+                end - self._clock(),
+                TableName=self._table,
+                ConsistentRead=True,
+                ProjectionExpression=KEY,
+                FilterExpression=f"begins_with({KEY}, :journal)",
+                ExpressionAttributeValues={":journal": {"S": self._journal}},
+                **start,
+            )
+            found += [item[KEY]["S"].removeprefix(self._journal) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer or len(found) >= PAGE:
+                return found[:PAGE]
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def remove(self, entries: Sequence[str], timeout: float) -> None:
+        end = self._clock() + timeout
+        for first in range(0, len(entries), BATCH):
+            keys = [{KEY: {"S": self._journal + entry}} for entry in entries[first : first + BATCH]]
+            requests = {self._table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+            answer = self._ask("batch_write_item", end - self._clock(), RequestItems=requests)
+            if answer.get("UnprocessedItems"):
+                raise Unavailable("The storage did not remove some journal entries.", in_doubt=True)
+
+    def _limit(self, request: Any, **_: Any) -> None:
+        request.context["read_timeout"] = self._seconds
+
+    def _check(self, response_dict: Mapping[str, Any], **_: Any) -> None:
+        # The SDK takes an answer that was cut off for one that says nothing: "there is no document", or no reason.
+        body, told = response_dict["body"], response_dict["headers"].get("x-amz-crc32")
+        if response_dict["status_code"] < 500 and not (int(told) == zlib.crc32(body) if told else body.endswith(b"}")):
+            raise Unavailable("The storage's answer did not arrive whole.", in_doubt=True)
+
+    def _ask(self, operation: str, timeout: float, **parameters: Any) -> Any:
+        if timeout <= 0:
+            raise Unavailable("There was no time left to reach the storage.", in_doubt=False)
+        self._seconds = timeout
+        try:
+            return getattr(self._client, operation)(**parameters)
+        except ClientError as error:
+            raise _refused(error) from error
+        except _NEVER_SENT as error:
+            raise Unavailable("The storage could not be reached.", in_doubt=False) from error
+        except (HTTPClientError, SSLError, ResponseParserError) as error:
+            raise Unavailable("The storage could not be reached.", in_doubt=True) from error
+        except BotoCoreError as error:
+            raise Misconfigured(_UNKNOWN) from error
+
+
+def _refused(error: ClientError) -> Conflict | Unavailable | Misconfigured:
+    code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code == "ConditionalCheckFailedException":
+        return Conflict("Another visit was written at the same moment.")
+    if code in _THROTTLED:
+        return Unavailable("The storage is asked too often.", in_doubt=False)
+    if status >= 500:
+        return Unavailable("The storage has a failure of its own.", in_doubt=True)
+    return Misconfigured(_REASONS.get(code, _UNKNOWN))

@@ -1,0 +1,89 @@
+"""From what AWS Lambda hands to a function to the Request: an API Gateway's event, a function URL's, or a direct call.
+
+| event                                     | told by               | address        | repeated headers         |
+|-------------------------------------------|-----------------------|----------------|--------------------------|
+| HTTP API, function URL (payload 2.0)      | `requestContext.http` | as it was sent | joined by commas         |
+| REST API (payload 1.0)                    | `requestContext`      | put together   | the last, as at Oracle's |
+| `aws lambda invoke`, a schedule, a tester | no `requestContext`   | none: direct   |                          |
+
+Only a gateway writes `requestContext`, and no client can take it away. What is in it may be anything all the same,
+since whoever may invoke the function can write it too, so every part is looked at with suspicion. Payload 2.0 joins
+what a client sent twice, and that cannot be undone, for a value may have commas of its own; a token or an origin that
+was sent twice is then none, and nobody gains by it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from counter.request import Request
+
+_NO_JSON = b"\0"
+
+
+def request(event: Any, request_id: str, deadline: float) -> Request:
+    """The request that `event` describes. Raises nothing: what makes no sense is refused like any other request that
+    makes none."""
+    if not (isinstance(event, dict) and "requestContext" in event):
+        return Request("GET", None, request_id, deadline, body=_written(event))
+    http = _object(_object(event["requestContext"]).get("http"))
+    method = http.get("method") or event.get("httpMethod")
+    return Request(
+        method=method.upper() if isinstance(method, str) else "GET",
+        url=_sent(event) if http else _rebuilt(event),
+        id=request_id,
+        deadline=deadline,
+        headers=_headers(event),
+        body=_body(event),
+    )
+
+
+def _written(event: object) -> bytes:
+    try:
+        return b"" if event is None else json.dumps(event).encode()
+    except RecursionError:
+        return _NO_JSON  # the runtime can read what is nested a little deeper than what can be written
+
+
+def _sent(event: Mapping[str, Any]) -> str:
+    # The path is decoded, and the query is not: a question mark in the path was sent as %3F, and begins no query.
+    path, query = str(event.get("rawPath")).replace("?", "%3F"), event.get("rawQueryString")
+    return f"{path}?{query}" if query else path
+
+
+def _rebuilt(event: Mapping[str, Any]) -> str:
+    # The gateway has taken the query apart and decoded it. The path's beginning does not matter.
+    parameters = _object(event.get("multiValueQueryStringParameters")) or _object(event.get("queryStringParameters"))
+    query = urlencode(parameters, doseq=True, errors="replace")
+    return f"{event.get('path')}?{query}" if query else str(event.get("path"))
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    single = {name.lower(): value for name, value in _object(event.get("headers")).items()}
+    several = {
+        name.lower(): values[-1]
+        for name, values in _object(event.get("multiValueHeaders")).items()
+        if isinstance(values, list) and values
+    }
+    return {name: value for name, value in (single | several).items() if isinstance(value, str)}
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not isinstance(body, str):
+        return _NO_JSON
+    if not event.get("isBase64Encoded"):
+        return body.encode(errors="replace")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        return _NO_JSON  # refused as such by whoever needs a body
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,32 @@
+"""Where the counter is on AWS: the settings that only this entrypoint needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from counter.settings import Environment, address, name
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """The table and the topic. Every one has a default; clouds/aws/README.md says what each is for."""
+
+    table: str = "visitor-counter"
+    counter_id: str = "counter"
+    topic: str | None = None
+    region: str | None = None
+    dynamodb_endpoint: str | None = None
+    sns_endpoint: str | None = None
+
+    @classmethod
+    def read(cls, environment: Environment) -> AwsSettings:
+        """The settings in `environment`, which remembers those that cannot be understood."""
+        default = cls()
+        return cls(
+            table=environment.text("TABLE_NAME") or default.table,
+            counter_id=environment.read("COUNTER_ID", name, default.counter_id),
+            topic=environment.text("TOPIC_ARN"),
+            region=environment.text("AWS_REGION"),
+            dynamodb_endpoint=environment.read("DYNAMODB_ENDPOINT", address, None),
+            sns_endpoint=environment.read("SNS_ENDPOINT", address, None),
+        )

@@ -1,0 +1,45 @@
+"""Sends the report: publishes it to an SNS topic, which mails it to whoever subscribed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.exceptions
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from clouds.aws.function.client import connect
+from counter.report import NotPublished
+
+PUBLISH_SECONDS = 10.0
+
+_BUSY = frozenset({"Throttled", "Throttling", "ThrottledException", "ThrottlingException", "KMSThrottling"})
+
+
+class Topic:
+    """An SNS topic, by its ARN. `endpoint` is for another place than the region's own."""
+
+    def __init__(self, region: str | None, arn: str, endpoint: str | None = None) -> None:
+        self._client: Any = connect("sns", region, endpoint, seconds=PUBLISH_SECONDS)
+        self._arn = arn
+
+    def publish(self, title: str, body: str) -> None:
+        """Publishes one message. That it was accepted does not mean that anybody has subscribed. SNS takes a title of
+        one line, ASCII, of at most 100 characters, and 256 KB; reports keep to less.
+
+        Raises NotPublished."""
+        try:
+            self._client.publish(TopicArn=self._arn, Subject=title, Message=body)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or error.response["Error"]["Code"] in _BUSY:
+                raise NotPublished(
+                    "The notification service is busy or has a failure of its own.", retry=True
+                ) from error
+            raise NotPublished(
+                "The topic was not found, or the function may not publish to it: check TOPIC_ARN and the role.",
+                retry=False,
+            ) from error
+        except (botocore.exceptions.ConnectionError, HTTPClientError, ResponseParserError) as error:
+            raise NotPublished("The notification service could not be reached.", retry=True) from error
+        except BotoCoreError as error:
+            raise NotPublished("The function has no identity to publish with: check its role.", retry=False) from error

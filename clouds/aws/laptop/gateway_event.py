@@ -1,0 +1,153 @@
+"""
+What AWS hands to a Lambda function for an HTTP request, and what it makes of the answer.
+
+As AWS documents it: payload 2.0 for an HTTP API and, nearly the same, a function URL; payload 1.0 for a REST API.
+"""
+
+import base64
+import json
+import time
+import uuid
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from local.entrypoint import HOP_BY_HOP, HttpAnswer, HttpCall, sendable
+
+ACCOUNT = "000000000000"
+TEXT = ("text/", "application/json", "application/xml", "application/javascript")
+
+Event = dict[str, Any]
+
+
+def http_api(call: HttpCall) -> Event:
+    """Return an HTTP API's event: names in small letters, a repeated header's values joined by commas, cookies apart,
+    the query as it was sent."""
+    path, _, query = call.target.partition("?")
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for sent, value in passed_on(call):
+        name = sent.lower()
+        if name == "cookie":
+            cookies += [cookie.strip() for cookie in value.split(";")]
+        else:
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    event: Event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": unquote(path),
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "laptop",
+            "domainName": "laptop.execute-api.eu-central-1.amazonaws.com",
+            "domainPrefix": "laptop",
+            "http": {
+                "method": call.method,
+                "path": unquote(path),
+                "protocol": "HTTP/1.1",
+                "sourceIp": call.remote,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": uuid.uuid4().hex[:15] + "=",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime()),
+            "timeEpoch": int(time.time() * 1000),
+        },
+        **body(call),
+    }
+    return event | ({"cookies": cookies} if cookies else {}) | (
+        {"queryStringParameters": parameters} if parameters else {}
+    )  # fmt: skip
+
+
+def function_url(call: HttpCall) -> Event:
+    """Return a function URL's event: as an HTTP API's, but for its domain, and cookies stay among the headers too."""
+    event = http_api(call)
+    event["requestContext"]["domainName"] = "laptop.lambda-url.eu-central-1.on.aws"
+    if "cookies" in event:
+        event["headers"]["cookie"] = "; ".join(event["cookies"])
+    return event
+
+
+def rest_api(call: HttpCall, stage: str = "prod") -> Event:
+    """Return a REST API's event: names as they were sent, all values of a header and of a parameter, the query taken
+    apart and decoded, and null for whatever there is none of."""
+    path, _, query = call.target.partition("?")
+    headers: dict[str, list[str]] = {}
+    for name, value in passed_on(call):
+        headers.setdefault(name, []).append(value)
+    parameters: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameters.setdefault(name, []).append(value)
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": call.method,
+        "headers": {name: values[-1] for name, values in headers.items()} or None,
+        "multiValueHeaders": headers or None,
+        "queryStringParameters": {name: values[-1] for name, values in parameters.items()} or None,
+        "multiValueQueryStringParameters": parameters or None,
+        "pathParameters": {"proxy": path.strip("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "laptop",
+            "httpMethod": call.method,
+            "identity": {"sourceIp": call.remote, "userAgent": next(iter(headers.get("User-Agent", [])), None)},
+            "path": f"/{stage}{path}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid.uuid4()),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourceId": "abc123",
+            "resourcePath": "/{proxy+}",
+            "stage": stage,
+        },
+        **({"body": None, "isBase64Encoded": False} | body(call)),
+    }
+
+
+def passed_on(call: HttpCall) -> list[tuple[str, str]]:
+    """Return the headers that a gateway hands on, and those that it adds."""
+    kept = [(name, sendable(value)) for name, value in call.headers if name.lower() not in HOP_BY_HOP]
+    given = ", ".join(value for name, value in kept if name.lower() == "x-forwarded-for")
+    kept = [(name, value) for name, value in kept if name.lower() != "x-forwarded-for"]
+    forwarded = f"{given}, {call.remote}" if given else call.remote
+    return [*kept, ("X-Forwarded-For", forwarded), ("X-Forwarded-Port", "443"), ("X-Forwarded-Proto", "https")]
+
+
+def body(call: HttpCall) -> Event:
+    """Return the part of an event that carries the body: text as it is, anything else in base64."""
+    if not call.body:
+        return {"isBase64Encoded": False}
+    kind = next((value for name, value in call.headers if name.lower() == "content-type"), "")
+    if kind.lower().startswith(TEXT):
+        try:
+            return {"body": call.body.decode(), "isBase64Encoded": False}
+        except UnicodeDecodeError:
+            pass
+    return {"body": base64.b64encode(call.body).decode(), "isBase64Encoded": True}
+
+
+def rest_answer(payload: bytes) -> HttpAnswer | None:
+    """Return what a REST API makes of a function's answer: as the others, but for the one name it keeps to itself."""
+    answer = http_answer(payload)
+    if answer is None:
+        return None
+    names = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
+    return answer._replace(headers=[(names.get(name, name), value) for name, value in answer.headers])
+
+
+def http_answer(payload: bytes) -> HttpAnswer | None:
+    """Return the HTTP answer that a function's answer stands for; None for one that no gateway understands."""
+    try:
+        answer = json.loads(payload)
+        status, headers, text = int(answer["statusCode"]), answer.get("headers") or {}, answer.get("body") or ""
+        content = base64.b64decode(text, validate=True) if answer.get("isBase64Encoded") else text.encode()
+        return HttpAnswer(status, [(name.lower(), str(value)) for name, value in headers.items()], content)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,80 @@
+"""The row that holds the document: the document in compressed chunks, and its totals as plain numbers beside them.
+
+| property                                   | what it is                                                        |
+|--------------------------------------------|-------------------------------------------------------------------|
+| `chunks`                                   | how many chunks make the document: any beyond are an older one's  |
+| `document0`, `document1`, ...              | the chunks, of at most 64 KB, as a property takes no more         |
+| `pageviews`, `uniqueVisitors`, `updatedAt` | for people who look at the table; never read                      |
+| `count`                                    | the page views once more, by the name that an older counter knows |
+
+Whatever else the row has is its owner's and stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from azure.data.tables import EdmType, EntityProperty
+
+from counter.packing import caught_up, pack, totals, unpack
+
+PARTITION = "counter"
+ROW = "1"
+"""The keys of the row in which an older counter kept its `count`."""
+
+CHUNK = 64 * 1024
+MOST_CHUNKS = 15
+"""A row takes 1 MB: so many chunks leave 64 KB for everything else."""
+
+_INT32 = range(-(2**31), 2**31)
+
+
+class TooLarge(ValueError):
+    """The document does not fit into a row."""
+
+
+def row(data: bytes) -> dict[str, Any]:
+    """The row to be merged into what is there, so that it holds the document `data`. Raises TooLarge."""
+    packed = pack(data)
+    chunks = [packed[at : at + CHUNK] for at in range(0, len(packed), CHUNK)]
+    if len(chunks) > MOST_CHUNKS:
+        raise TooLarge
+    named = {f"document{number}": chunk for number, chunk in enumerate(chunks)}
+    return {"PartitionKey": PARTITION, "RowKey": ROW, **_numbers(data), "chunks": len(chunks), **named}
+
+
+def document(row: Mapping[str, Any]) -> bytes:
+    """The document that is in `row`, or that an older counter's `count` stands for. Where the row makes no sense this
+    is no counter's document either, and refused by whoever reads it."""
+    if "chunks" not in row and "document0" not in row:
+        return json.dumps({"count": _plain(row["count"])} if "count" in row else {}, default=str).encode()
+    data, count = unpack(_packed(row)), _plain(row.get("count"))
+    return caught_up(data, count) if isinstance(count, int) else data
+
+
+def _packed(row: Mapping[str, Any]) -> bytes:
+    chunks = _plain(row.get("chunks"))
+    if isinstance(chunks, int) and chunks in range(1, MOST_CHUNKS + 1):
+        found = [row.get(f"document{number}") for number in range(chunks)]
+        if packed := b"".join(chunk for chunk in found if isinstance(chunk, bytes)):
+            return packed
+    return b"There is a document in this row, but it cannot be read."
+
+
+def _plain(value: object) -> object:
+    # Numbers of 64 bits come with their type.
+    return value.value if isinstance(value, EntityProperty) else value
+
+
+def _numbers(data: bytes) -> dict[str, Any]:
+    found = totals(data)
+    if "pageviews" in found:
+        found["count"] = found["pageviews"]
+    return {name: _number(value) for name, value in found.items()}
+
+
+def _number(value: int) -> int | EntityProperty:
+    # 32 bits while it fits: an older counter adds 1 to what it reads, and cannot to one that comes with its type.
+    return value if value in _INT32 else EntityProperty(value, EdmType.INT64)

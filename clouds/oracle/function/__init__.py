@@ -1,0 +1,1 @@
+"""What is shipped to Oracle Cloud beside the core."""

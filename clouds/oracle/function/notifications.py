@@ -1,0 +1,50 @@
+"""Sends the report: publishes it to an Oracle Notifications topic, which mails it to whoever subscribed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oci.exceptions
+from oci._vendor.requests.exceptions import RequestException
+from oci.circuit_breaker import NoCircuitBreakerStrategy
+from oci.ons import NotificationDataPlaneClient
+from oci.ons.models import MessageDetails
+from oci.retry import NoneRetryStrategy
+
+from counter.report import NotPublished
+
+PUBLISH_SECONDS = 10.0
+
+
+class Topic:
+    """A Notifications topic, by its OCID. `endpoint` is for another place than the region's own."""
+
+    def __init__(self, signer: Any, ocid: str, endpoint: str | None = None) -> None:
+        options = {"service_endpoint": endpoint} if endpoint else {}
+        self._client = NotificationDataPlaneClient(
+            {},
+            signer=signer,
+            retry_strategy=NoneRetryStrategy(),
+            circuit_breaker_strategy=NoCircuitBreakerStrategy(),
+            timeout=(1.0, PUBLISH_SECONDS),
+            **options,
+        )
+        self._ocid = ocid
+
+    def publish(self, title: str, body: str) -> None:
+        """Publishes one message. That it was accepted does not mean that anybody has subscribed.
+
+        Raises NotPublished."""
+        try:
+            self._client.publish_message(self._ocid, MessageDetails(title=title, body=body))
+        except oci.exceptions.ServiceError as error:
+            if error.status == 429 or error.status >= 500:
+                raise NotPublished(
+                    "The notification service is busy or has a failure of its own.", retry=True
+                ) from error
+            raise NotPublished(
+                "The topic was not found, or the function may not publish to it: check TOPIC_OCID and the policy.",
+                retry=False,
+            ) from error
+        except RequestException as error:
+            raise NotPublished("The notification service could not be reached.", retry=True) from error

@@ -1,0 +1,1 @@
+"""What stands in for Oracle Cloud on a laptop."""

@@ -1,0 +1,77 @@
+"""Turns what a route has to say into the Response to send: JSON, errors, and the headers every answer has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from counter.request import Request, Response
+from counter.settings import Settings, SettingsError
+from counter.store import CorruptDocument, StoreError, Unavailable
+
+Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
+"""Status, content and headers. An object is sent as JSON, with the request's id in it; bytes are sent as they are,
+and say what they are in a Content-Type among the headers."""
+
+_BODILESS = (204, 304)
+
+
+def respond(request: Request, settings: Settings, answer: Answer) -> Response:
+    """The Response to `request`, with the headers for caches and browsers. Those of the answer itself prevail."""
+    status, content, headers = answer
+    if request.method == "HEAD" or status in _BODILESS:
+        body = b""
+    elif isinstance(content, bytes):
+        body = content
+    else:
+        body = json.dumps({**content, "requestId": request.id}, separators=(",", ":")).encode()
+    return Response(
+        status,
+        {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": request.id,
+            **_cors(request, settings),
+            **headers,
+        },
+        body,
+    )
+
+
+def error(status: int, word: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    """An error: `word` for machines, `message` for people. Neither quotes what was sent or what is stored."""
+    return status, {"ok": False, "error": word, "message": message, **more}, headers or {}
+
+
+def failed(problem: SettingsError | StoreError) -> Answer:
+    """The error for what the settings or the store could not do."""
+    if isinstance(problem, Unavailable):
+        later = retry_after(2)
+        return error(503, "storage_unavailable", str(problem), later, mayBeCounted=problem.in_doubt)
+    return error(500, "damaged_document" if isinstance(problem, CorruptDocument) else "misconfigured", str(problem))
+
+
+def retry_after(seconds: int) -> Mapping[str, str]:
+    """The header that asks to come back later."""
+    return {"Retry-After": str(seconds)}
+
+
+def _cors(request: Request, settings: Settings) -> dict[str, str]:
+    allowed = settings.allowed_origins
+    headers = {"Access-Control-Expose-Headers": "X-Request-Id, Retry-After"}
+    origin = request.headers.get("origin", "")
+    if "*" in allowed:
+        headers["Access-Control-Allow-Origin"] = "*"
+    else:
+        headers["Vary"] = "Origin"
+        if origin.lower() not in allowed:
+            return headers
+        # The listed spelling, not the one that was sent: nothing sent is repeated.
+        headers["Access-Control-Allow-Origin"] = origin.lower()
+    if request.method == "OPTIONS":
+        headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
+        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        headers["Access-Control-Max-Age"] = "86400"
+    return headers

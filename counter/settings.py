@@ -1,0 +1,191 @@
+"""The owner's settings: read once from the environment, checked, and never changed. Nothing else reads os.environ.
+
+A setting that cannot be understood is an error that names it, never a guess. The messages quote no values, so they may
+be shown to anyone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import TypeVar
+
+DEFAULT_SALT = "change-me"
+LONGEST_HISTORY = 800
+MOST_SEEN = 1000
+SHORTEST_TOKEN = 16
+
+_YES = frozenset({"1", "true", "yes", "on"})
+_NO = frozenset({"0", "false", "no", "off"})
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]*[0-9A-Fa-f][0-9A-Fa-f:.]*\]"
+_URL = re.compile(rf"https?://(?:{_HOST})(?::(\d{{1,5}}))?/?", re.ASCII)
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """One or more settings cannot be understood. The text names each and says what it should be."""
+
+
+class Secret:
+    """A text that is not printed: not by print, not in a log, not in a traceback."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class Environment:
+    """The variables to read settings from, by default this process's own. It remembers what it could not parse, so that
+    the owner is told everything at once: whoever has read all calls `check`."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+        self._problems: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value of `name`; an empty one counts as none."""
+        text = self._variables.get(name, "").strip() or None
+        if text and any("\ud800" <= sign <= "\udfff" for sign in text):  # so the system hands over what is not UTF-8
+            self._problems.append(f"{name} must be UTF-8 text.")
+            return None
+        return text
+
+    def read(self, name: str, understand: Callable[[str], T], default: T) -> T:
+        """What `understand` makes of the value of `name`. It raises ValueError with what the value must be."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            return understand(text)
+        except ValueError as error:
+            self._problems.append(f"{name} {error}.")
+            return default
+
+    def check(self) -> None:
+        """Raises SettingsError naming every setting so far that cannot be understood."""
+        if self._problems:
+            raise SettingsError(" ".join(self._problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the owner may set on every cloud, and how many storage requests a month are free there (None: none are).
+    Every one has a default; docs/settings.md says what each is for."""
+
+    salt: Secret = Secret(DEFAULT_SALT)  # noqa: RUF009 - a value that never changes
+    report_token: Secret | None = None
+    allowed_origins: frozenset[str] = frozenset({"*"})
+    count_on_get: bool = True
+    ignore_crawlers: bool = True
+    seen_limit: int = 400
+    history_days: int = 400
+    timezone: tzinfo = UTC
+    site_name: str | None = None
+    free_requests: int | None = None
+
+    @classmethod
+    def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
+        """The settings in `environment`, which remembers those that cannot be understood."""
+        default = cls()
+        salt, token = environment.text("SALT"), environment.text("REPORT_TOKEN")
+        return cls(
+            salt=Secret(salt) if salt else default.salt,
+            report_token=Secret(token) if token else None,
+            allowed_origins=environment.read("ALLOWED_ORIGINS", _origins, default.allowed_origins),
+            count_on_get=environment.read("COUNT_ON", _is_get, default.count_on_get),
+            ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
+            seen_limit=environment.read("SEEN_LIMIT", _whole(0, MOST_SEEN), default.seen_limit),
+            history_days=environment.read("HISTORY_DAYS", _whole(1, LONGEST_HISTORY), default.history_days),
+            timezone=environment.read("TIMEZONE", _timezone, default.timezone),
+            site_name=environment.read("SITE_NAME", _one_line, default.site_name),
+            free_requests=free_requests,
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works but should not stay as it is, in words that anybody may read: /health shows them."""
+        if self.salt.reveal() == DEFAULT_SALT:
+            return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
+        return ()
+
+    @property
+    def private_warnings(self) -> tuple[str, ...]:
+        """The same in words for the log alone, since a stranger could make use of them."""
+        if self.report_token and len(self.report_token.reveal()) < SHORTEST_TOKEN:
+            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {SHORTEST_TOKEN} random characters.",)
+        return ()
+
+
+def _origins(text: str) -> frozenset[str]:
+    origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
+    if "*" in origins and len(origins) > 1:
+        raise ValueError("must be either * or a list of origins, not both")
+    if not origins or not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("must be * or a comma-separated list like https://example.com, without paths or final slashes")
+    return origins
+
+
+def _is_get(text: str) -> bool:
+    if text.upper() not in ("GET", "POST"):
+        raise ValueError("must be GET (count on GET and POST) or POST (GET only reads)")
+    return text.upper() == "GET"
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError("must be true or false")
+    return text.lower() in _YES
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def understand(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return understand
+
+
+def _timezone(text: str) -> tzinfo:
+    if text.upper() == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only owners outside UTC pay for it at a cold start
+
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("must be UTC or a name like Europe/Berlin") from error
+
+
+def _one_line(text: str) -> str:
+    if len(text) > 60 or not text.isprintable():
+        raise ValueError("must be one line of at most 60 characters")
+    return text
+
+
+def address(text: str) -> str:
+    """An address without a path. Raises ValueError saying what it must be."""
+    found = _URL.fullmatch(text)
+    if not found or int(found[1] or 1) > 65535:
+        raise ValueError("must be an address like https://host:port, without a path")
+    return text.rstrip("/")
+
+
+def name(text: str) -> str:
+    """A name of at most 200 printable characters: journal entries are called after it, and stores allow 1,024 bytes or
+    more. Raises ValueError saying what it must be."""
+    if len(text) > 200 or not text.isprintable():
+        raise ValueError("must be a name of at most 200 printable characters")
+    return text
