@@ -40,6 +40,7 @@ def sections(prices: Prices) -> dict[str, list[Section]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--only", metavar="NAMES", help="tables to make, comma-separated: " + ", ".join(sections(Prices()))

@@ -112,13 +112,17 @@ def show_mail(message: Message) -> None:
     print(f"\n  Mail: {message.title}\n" + "".join(f"    {line}\n" for line in message.body.splitlines()), flush=True)
 
 
-def check(options: argparse.Namespace) -> None:
-    """Leave with a word about it when what is needed or what was asked for is not to be had."""
+def check_machine(cloud: str) -> None:
+    """Stop with a message where this machine lacks what the cloud's function needs."""
     if os.name == "nt":
         fail("the FDK needs Unix sockets; run it on Linux, on macOS, or in WSL")
-    for package in ("fdk", "oci") if options.cloud == "oracle" else ():
+    for package in ("fdk", "oci") if cloud == "oracle" else ():
         if importlib.util.find_spec(package) is None:
             fail(f"{package} is not installed; run: make run")
+
+
+def check(options: argparse.Namespace) -> None:
+    """Stop with a message where an option makes no sense."""
     if options.cloud != "oracle" and (options.fault or options.region != REGION):
         fail("--fault and --region are for --cloud oracle only")
     if not options.function.is_file():
@@ -185,6 +189,7 @@ def greeting(options: argparse.Namespace, prefix: str, token: str, faults: Fault
 
 def run(options: argparse.Namespace) -> None:
     """Run what was asked for until it is stopped, or leave with a word about why not."""
+    check_machine(options.cloud)
     check(options)
     given = settings(options.set)
     try:

@@ -78,18 +78,20 @@ class EngineProxy:
         kind = self.kind(request)
         self.requests[kind] += 1
         fault = self.fault(kind)
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > LARGEST:
-                return web.Response(status=413)
-        if self.latency:
-            await asyncio.sleep(self.latency)
+        body = await whole(request)
+        if body is None:
+            return web.Response(status=413)
+        await asyncio.sleep(self.latency)
         if fault == "drop":
             return hang_up(request)
         if fault and fault[0].isdigit():
             return self.said(fault)
-        status, headers, answer = await self._ask(request, bytes(body))
+        status, headers, answer = await self._ask(request, body)
+        return await self._answered(request, fault, status, headers, answer)
+
+    async def _answered(
+        self, request: web.BaseRequest, fault: str | None, status: int, headers: list[tuple[str, str]], answer: bytes
+    ) -> web.StreamResponse:
         if fault == "hang":
             await self._stopped.wait()
         if fault == "cut" and answer:
@@ -106,6 +108,16 @@ class EngineProxy:
         async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
             kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in OWN]
             return answer.status, kept, await answer.read()
+
+
+async def whole(request: web.BaseRequest) -> bytes | None:
+    """Return a request's body, or None where it is too large."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST:
+            return None
+    return bytes(body)
 
 
 async def cut_off(request: web.BaseRequest, status: int, answer: bytes) -> web.StreamResponse:

@@ -51,6 +51,24 @@ TOKENS = (
 
 
 @st.composite
+def with_another_number(draw: st.DrawFn, data: bytes) -> bytes:
+    """The document with one of its numbers replaced, if it has any."""
+    found = list(re.finditer(rb"(?<=[:,\[])-?\d[\d.eE+-]*", data))[:60]
+    if not found:
+        return data
+    place = draw(st.sampled_from(found))
+    return data[: place.start()] + draw(st.sampled_from(NUMBERS)) + data[place.end() :]
+
+
+@st.composite
+def with_a_token_more(draw: st.DrawFn, data: bytes, at: int) -> bytes:
+    """The document with a token put in, most likely where one may begin."""
+    places = [0, at, *(match.end() for match in re.finditer(rb"[{,\[:]", data))]
+    at = draw(st.sampled_from(places[:60]))
+    return data[:at] + draw(st.sampled_from(TOKENS)) + data[at:]
+
+
+@st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """A document of the corpus after a few accidents."""
     data = draw(st.sampled_from(SEEDS))
@@ -62,14 +80,9 @@ def damaged(draw: st.DrawFn) -> bytes:
             case "cut":
                 data = data[:at]
             case "token":
-                places = [0, at, *(match.end() for match in re.finditer(rb"[{,\[:]", data))]
-                at = draw(st.sampled_from(places[:60]))
-                data = data[:at] + draw(st.sampled_from(TOKENS)) + data[at:]
+                data = draw(with_a_token_more(data, at))
             case "number":
-                found = list(re.finditer(rb"(?<=[:,\[])-?\d[\d.eE+-]*", data))[:60]
-                if found:
-                    place = draw(st.sampled_from(found))
-                    data = data[: place.start()] + draw(st.sampled_from(NUMBERS)) + data[place.end() :]
+                data = draw(with_another_number(data))
             case "twice":
                 data = data[:at] + data[draw(st.integers(0, at)) :]
             case "swap":

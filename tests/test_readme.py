@@ -54,11 +54,13 @@ def modules(command: str, text: str) -> set[str]:
 
 
 def curls() -> list[str]:
+    """Return the README's curl commands."""
     return [line for block in blocks("sh", README) for line in block.splitlines() if line.startswith("curl ")]
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Run the counter for the tests of this file."""
     with Serving(tmp_path_factory.mktemp("readme"), containers=2, config={"REPORT_TOKEN": TOKEN}) as serving:
         yield serving
 

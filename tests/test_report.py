@@ -89,49 +89,59 @@ def elsewhere(zone: str, moment: datetime) -> tuple[Tally, datetime]:
 
 
 def nothing_yet() -> tuple[Tally, datetime]:
+    """A counter without a visit."""
     return Tally.empty(), NOON
 
 
 def first_day() -> tuple[Tally, datetime]:
+    """The first day of a counter."""
     return whole({"2026-11-21": day(12, 4, crawler=1)}, requests={"2026-11": 15}), NOON
 
 
 def second_day() -> tuple[Tally, datetime]:
+    """The second day of a counter."""
     return whole({"2026-11-20": day(12, 4), "2026-11-21": day(1)}, requests={"2026-11": 16}), NOON
 
 
 def leap_day() -> tuple[Tally, datetime]:
+    """A history across 29 February."""
     now = datetime(2028, 3, 1, 7, 0, tzinfo=UTC)
     return whole(past(now, [7] * 57 + [28, 29, 1])), now
 
 
 def million() -> tuple[Tally, datetime]:
+    """A million views a day."""
     numbers = [900_000 + 4_000 * at for at in range(70)]
     tally = whole(past(NOON, [*numbers, 500_000]), requests={"2026-11": 43_000})
     return Tally(tally.fields, tally.seen), NOON
 
 
 def without_history() -> tuple[Tally, datetime]:
+    """An older document, without days."""
     seen = [visitor_hash("salt", str(number)) for number in range(3)]
     return counter(pageviews=1234, uniqueVisitors=3, seen=seen, updatedAt=int(NOON.timestamp()) - 3600), NOON
 
 
 def just_upgraded() -> tuple[Tally, datetime]:
+    """An older document with a few days of ours."""
     days = past(NOON, [8, 9, 10, 4])
     return counter(pageviews=1234, uniqueVisitors=321, days=days, seen=["0" * 64], requests={"2026-11": 40}), NOON
 
 
 def months_kept() -> tuple[Tally, datetime]:
+    """Days that were summed up into months."""
     days = past(NOON, [10] * 60)
     months = {f"2026-{month:02}": day(300, 90, crawler=7) for month in range(1, 10)}
     return counter(pageviews=3300, uniqueVisitors=900, days=days, months=months, seen=["0" * 64]), NOON
 
 
 def quiet() -> tuple[Tally, datetime]:
+    """A week without a visit."""
     return whole({**past(NOON - DAY * 9, [4] * 30), str(NOON.date() - DAY): day(0, crawler=3)}), NOON
 
 
 def once_more() -> tuple[Tally, datetime]:
+    """The same day once more."""
     return second_day()
 
 

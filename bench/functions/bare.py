@@ -15,6 +15,7 @@ _CLIENT = oci.object_storage.ObjectStorageClient(
 
 
 def handler(ctx: Any, data: Any = None) -> Any:
+    """Read and write the document, with nothing else."""
     bucket = (os.environ["NAMESPACE"], os.environ["BUCKET"])
     stored = _CLIENT.get_object(*bucket, "counter.json")
     document = json.loads(stored.data.content)

@@ -12,6 +12,7 @@ from fdk import response
 
 
 def handler(ctx: Any, data: Any = None) -> Any:
+    """Count as most counters do: read, add one, write if unchanged, up to five times."""
     signer = oci.auth.signers.get_resource_principals_signer()
     client = oci.object_storage.ObjectStorageClient(
         {}, signer=signer, service_endpoint=os.environ["OBJECT_STORAGE_ENDPOINT"]

@@ -21,6 +21,7 @@ SHOWN = "document.querySelector('#{}').shadowRoot?.textContent == '{}'"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Run the counter for the tests of this file."""
     config = {"REPORT_TOKEN": TOKEN, "SALT": "browser", "SITE_NAME": "Ada's page"}
     with Serving(tmp_path_factory.mktemp("browser"), containers=2, config=config) as serving:
         yield serving

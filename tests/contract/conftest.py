@@ -29,6 +29,7 @@ TIMES = pytest.StashKey[dict[str, list[float]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that say which counter to ask, and what may be asked of it."""
     group = parser.getgroup("contract", "a counter that runs somewhere")
     group.addoption("--url", help="where its routes begin: https://host/v1")
     group.addoption("--alone", action="store_true", help="nobody else visits it meanwhile: numbers must be exact")
@@ -42,10 +43,12 @@ def asked(config: pytest.Config) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave this folder out of an ordinary run."""
     return None if asked(config) else True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin the session by looking at the counter."""
     # Not called in an ordinary run, which comes by here only when it has started.
     config = session.config
     if not asked(config):
@@ -94,6 +97,7 @@ def reached(url: str, token: str | None, alone: bool, origin: str | None) -> Cou
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what this counter cannot be asked."""
     if not asked(config):
         return
     for item in items:
@@ -137,6 +141,7 @@ def times(pytestconfig: pytest.Config) -> dict[str, list[float]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many page views the run has counted."""
     if not asked(config) or config.stash.get(BEGAN, None) is None:
         return
     write = terminalreporter.write_line

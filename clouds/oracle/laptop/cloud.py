@@ -201,10 +201,13 @@ class Cloud:
         if acted:
             self._act(call, body)
         if fault == "lose-hang":
-            until = time.monotonic() + self.faults.hang_seconds
-            while request.transport and time.monotonic() < until and not await self._pause(0.05):
-                pass
+            await self._hang(request)
         return error(*REFUSALS[fault]) if fault in REFUSALS else None, acted
+
+    async def _hang(self, request: web.BaseRequest) -> None:
+        until = time.monotonic() + self.faults.hang_seconds
+        while request.transport and time.monotonic() < until and not await self._pause(0.05):
+            pass
 
     async def _pause(self, seconds: float) -> bool:
         """Sleep, unless the cloud stops; return whether it did."""

@@ -125,21 +125,24 @@ class Storage:
                 raise Refused(401, "NotAuthenticated", NOT_SIGNED)
             if call.kind == "namespace" and call.method == "GET":
                 return as_json(self.namespace)
-            if len(call.parts) != 4:
-                raise Refused(404, "NotFound", "Not found")
-            namespace, bucket, target, name = call.parts
-            if namespace != self.namespace:
-                raise Refused(404, "NamespaceNotFound", f"The namespace '{namespace}' is unknown, or not yours")
-            if not self.objects.has_bucket(bucket):
-                raise bucket_not_found(bucket, namespace)
-            action = self._actions.get((call.method, target))
-            if action is None:
-                raise Refused(405, "MethodNotAllowed", "Method not allowed")
-            return action(call, bucket, name, body)
+            return self._act(call, body)
         except PreconditionFailed as failed:
             return error(412, failed.code, f"The {_conditions[failed.code]} of the request does not hold")
         except Refused as refused:
             return error(refused.status, refused.code, str(refused))
+
+    def _act(self, call: Call, body: bytes) -> Answer:
+        if len(call.parts) != 4:
+            raise Refused(404, "NotFound", "Not found")
+        namespace, bucket, target, name = call.parts
+        if namespace != self.namespace:
+            raise Refused(404, "NamespaceNotFound", f"The namespace '{namespace}' is unknown, or not yours")
+        if not self.objects.has_bucket(bucket):
+            raise bucket_not_found(bucket, namespace)
+        action = self._actions.get((call.method, target))
+        if action is None:
+            raise Refused(405, "MethodNotAllowed", "Method not allowed")
+        return action(call, bucket, name, body)
 
     def _put(self, call: Call, bucket: str, name: str, body: bytes) -> Answer:
         if_match, if_none_match = call.headers.get("if-match"), call.headers.get("if-none-match")
