@@ -75,8 +75,9 @@ def damaged(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(data)))
         match draw(st.sampled_from(["flip", "cut", "token", "number", "twice", "swap", "lose"])):
-            case "flip" if at < len(data):
-                data = data[:at] + bytes([data[at] ^ 1 << draw(st.integers(0, 7))]) + data[at + 1 :]
+            case "flip":
+                flipped = bytes(byte ^ 1 << draw(st.integers(0, 7)) for byte in data[at : at + 1])
+                data = data[:at] + flipped + data[at + 1 :]
             case "cut":
                 data = data[:at]
             case "token":
