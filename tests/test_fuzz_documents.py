@@ -74,7 +74,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     data = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(data)))
-        match draw(st.sampled_from(["flip", "cut", "token", "number", "twice", "swap", "lose"])):
+        match draw(st.sampled_from(["flip", "cut", "token", "number", "swap", "resume"])):
             case "flip":
                 flipped = bytes(byte ^ 1 << draw(st.integers(0, 7)) for byte in data[at : at + 1])
                 data = data[:at] + flipped + data[at + 1 :]
@@ -84,12 +84,10 @@ def damaged(draw: st.DrawFn) -> bytes:
                 data = draw(with_a_token_more(data, at))
             case "number":
                 data = draw(with_another_number(data))
-            case "twice":
-                data = data[:at] + data[draw(st.integers(0, at)) :]
             case "swap":
                 data += draw(st.sampled_from(SEEDS))[at:]
-            case "lose":
-                data = data[:at] + data[at + draw(st.integers(1, 9)) :]
+            case _:  # a part of it comes twice, or is lost
+                data = data[:at] + data[draw(st.integers(0, at + 9)) :]
     return data
 
 
