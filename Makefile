@@ -50,8 +50,8 @@ bench: $(VENV)/installed-test ## the measurements behind the README's numbers
 soak: $(VENV)/installed-test ## everything goes wrong at once, then every visit is accounted for: ARGS="--minutes 30 --seed 5"
 	@$(python) -m bench.soak $(ARGS)
 
-package: $(VENV)/installed-oracle ## the function as Oracle runs it, in build/function and build/function.zip
-	@$(python) -m clouds.oracle.package build/function --zip build/function.zip $(ARGS)
+package: $(python) ## what a cloud runs, in build/CLOUD.zip: CLOUD=aws and CLOUD=azure too
+	@$(python) -m clouds.bundle $(CLOUD) $(ARGS)
 
 release: $(python) ## a release, prepared on this machine: VERSION=1.2.0
 	@$(python) .github/release.py prepare "$(VERSION)"

@@ -1,12 +1,17 @@
 """
-``python -m clouds.bundle NAME --zip FILE``: a cloud's function and all it needs, in the archive that the cloud runs.
+Make what a cloud runs: the function and all it needs, in one archive.
 
-What goes in says ``clouds/NAME/bundle.toml``; the packages are those of ``requirements.lock`` beside it, by their
-hashes. The same sources make the same archive, bit for bit. It needs pip, and no Docker and no account.
+    python -m clouds.bundle oracle|aws|azure [--zip FILE] [--folder FOLDER] [--python 3.12] [--machine x86_64]
+
+`clouds/NAME/bundle.toml` is the recipe. The packages are those of `requirements.lock` beside it, by their hashes. The
+same sources make the same archive, bit for bit. It needs Python with pip, and no Docker and no account.
 """
+
+from __future__ import annotations
 
 import argparse
 import csv
+import platform
 import re
 import shutil
 import subprocess
@@ -15,23 +20,25 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 CLOUDS = Path(__file__).resolve().parent
 ROOT = CLOUDS.parent
+OURS = ("counter", "counter_store.py", "privacy.py", "clouds/__init__.py")
+"""What every cloud's function has of this project, beside its own `clouds/NAME/function`."""
 
 GLIBC = (28, 17, 12, 5)
-"""Wheels for these minor versions of glibc 2 and older: both clouds' images have at least glibc 2.28."""
+"""Wheels for these minor versions of glibc 2 and older: all three clouds' images have at least glibc 2.28."""
 
 UNUSED = ("__pycache__", "tests", "*.c", "*.h", "*.pxd", "*.pyi", "*.pyx")
 """What no package needs to run."""
 
 INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
-"""What pip notes about its own work, which is no part of a package."""
+"""What pip notes about its own work."""
 
-# Byte code without references among its parts: which there are hangs on what else the interpreter has in memory.
-# Unchecked: whatever the cloud does to the files' times, the byte code is used.
+# Marshalled in version 2, without references: which objects are shared depends on what else is in memory, and the same
+# sources must give the same bytes. Unchecked: the byte code is used whatever the cloud does to the files' times.
 COMPILE = """
 import importlib.util, marshal, pathlib, sys
 for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
@@ -43,106 +50,127 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
     made.write_bytes(importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + code)
 """
 
+IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+
 
 class Failed(Exception):
     """The bundle cannot be made; the text says why."""
 
 
 class NotInstalled(Failed):
-    """The packages were not to be had: the index was not reached, or has other files than the lock knows."""
+    """The packages could not be fetched: the index was not reached, or has other files than the lock knows."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a cloud's bundle is made of, as its ``bundle.toml`` says: our files that the platform looks for at the top,
-    the folder for packages, the cloud's Python and machine, the most bytes, and what is kept of packages."""
+    """
+    What a cloud's bundle is made of, as its `bundle.toml` says.
 
-    folder: Path
-    top: Sequence[str]
+    `python` and `machine` are the cloud's. `function` and `packages` are the folders in the archive for our files and
+    for others' packages. `files` maps further names in the archive to files of this repository: the entry point is one.
+    `kept` says what is shipped of each package, as patterns; a package without a line is left out. `largest` is the
+    most bytes that all files may have.
+    """
+
+    cloud: str
     python: str
     machine: str
+    function: str
+    packages: str
     largest: int
-    packages: str = ""
-    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Mapping[str, str]
+    kept: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, cloud: str) -> "Recipe":
+    def read(cls, cloud: str) -> Recipe:
         """Read a cloud's recipe."""
-        folder = CLOUDS / cloud
-        return cls(folder=folder, **tomllib.loads((folder / "bundle.toml").read_text(encoding="utf-8")))
+        return cls(cloud=cloud, **tomllib.loads((CLOUDS / cloud / "bundle.toml").read_text(encoding="utf-8")))
 
-    def sources(self) -> dict[str, Path]:
-        """Return our own files by their place in the archive: the core, and what only this cloud needs. The platform
-        looks for the files in ``top`` at the top."""
-        function = self.folder / "function"
-        core = [ROOT / "counter_store.py", ROOT / "privacy.py", *(ROOT / "counter").glob("*")]
-        own = [CLOUDS / "__init__.py", self.folder / "__init__.py", *function.glob("*.py")]
-        placed = {path.relative_to(ROOT).as_posix(): path for path in (*core, *own) if path.is_file()}
-        for name in self.top:
-            placed.pop((function / name).relative_to(ROOT).as_posix(), None)
-            placed[name] = function / name
-        return placed
+    @property
+    def lock(self) -> Path:
+        """The lock file of the cloud's packages."""
+        return CLOUDS / self.cloud / "requirements.lock"
 
 
-def build(cloud: str, folder: Path) -> bool:
+def build(recipe: Recipe, folder: Path) -> bool:
     """
-    Make the tree of a cloud's bundle in ``folder``, which must be empty or new.
+    Make the tree of a bundle in `folder`, which must be empty or new.
 
-    Returns whether it has byte code, for which the cloud's own version of Python must be here. Raises Failed.
+    Returns whether it was byte-compiled and imported, which takes the recipe's Python and machine. Raises Failed.
     """
-    recipe = Recipe.of(cloud)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise Failed(f"{folder} is not empty")
-    packages = folder / recipe.packages
-    packages.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
         install(recipe, Path(temporary))
-        keep(recipe, Path(temporary), packages)
-    for name, path in recipe.sources().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
+        keep(recipe, Path(temporary), folder / recipe.packages)
+    modules = copy(recipe, folder)
     python = interpreter(recipe.python)
     if python:
-        done = subprocess.run(
-            [python, "-I", "-S", "-c", COMPILE, str(folder)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise Failed(f"the function cannot be byte-compiled:\n{done.stderr}")
-    if (bytes_in := sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())) > recipe.largest:
-        raise Failed(f"the files have {bytes_in:,} bytes, more than {recipe.largest:,}")
-    return python is not None
+        run("the function cannot be byte-compiled", python, "-I", "-S", "-c", COMPILE, str(folder))
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    tried = python is not None and (platform.system(), platform.machine()) == ("Linux", recipe.machine)
+    if python and tried:
+        paths = [str((folder / part).absolute()) for part in dict.fromkeys((recipe.function, recipe.packages))]
+        start = f"import sys; sys.path[:0] = {paths!r}; {IMPORT}"
+        run("the function cannot be imported", python, "-I", "-S", "-B", "-W", "error", "-c", start, *modules)
+    if (weight := size(folder)) > recipe.largest:
+        raise Failed(f"the files have {weight:,} bytes, more than {recipe.largest:,}")
+    return tried
+
+
+def run(problem: str, *command: str) -> None:
+    """Run a command. Raises Failed with the problem and what the command said."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"{problem}:\n{done.stderr}")
+
+
+def copy(recipe: Recipe, folder: Path) -> list[str]:
+    """Copy our files into the tree, and return the names of all modules among them."""
+    own = f"clouds/{recipe.cloud}"
+    sources = [ROOT / name for name in (*OURS, f"{own}/__init__.py", f"{own}/function")]
+    names = [path for source in sources for path in (source.rglob("*") if source.is_dir() else [source])]
+    paths = {f"{recipe.function}/{path.relative_to(ROOT).as_posix()}": path for path in names}
+    paths = {name: path for name, path in paths.items() if path.is_file() and "__pycache__" not in path.parts}
+    moved = {name: ROOT / source for name, source in recipe.files.items()}
+    paths = {name: path for name, path in paths.items() if path not in moved.values()} | moved
+    for name, path in paths.items():
+        target = folder / name.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    inside = [Path(name.removeprefix(recipe.function).lstrip("/")) for name in paths if name.endswith(".py")]
+    return sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in inside)
 
 
 def install(recipe: Recipe, target: Path) -> None:
-    """Install all of the lock into ``target``: wheels for the cloud's Python only, each with the right hash. Raises
+    """Install all of the lock into `target`: wheels for the cloud's Python only, each with the right hash. Raises
     NotInstalled."""
-    lock = (recipe.folder / "requirements.lock").read_text(encoding="utf-8")
+    lock = recipe.lock.read_text(encoding="utf-8")
     major, minor = map(int, recipe.python.split("."))
-    # pip picks the wheels of the Python it is told, but judges by the one it runs on which packages are needed at all.
-    if judged(lock, (major, minor)) != judged(lock, sys.version_info[:2]):
-        raise NotInstalled(
-            f"this Python would take other packages than the cloud's: run it with Python {recipe.python}"
-        )
+    # pip picks the wheels of the Python it is told, but decides by the one it runs on which packages are needed at all.
+    if conditions(lock, (major, minor)) != conditions(lock, sys.version_info[:2]):
+        raise NotInstalled(f"this Python would take other packages than the cloud's: run it with {recipe.python}")
     tags = [f"manylinux_2_{minor}_{recipe.machine}" for minor in GLIBC] + [f"manylinux2014_{recipe.machine}"]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     command += ["--root-user-action=ignore", "--require-hashes", "--only-binary=:all:", "--no-compile"]
     command += [word for tag in tags for word in ("--platform", tag)]
     command += ["--python-version", recipe.python, "--implementation", "cp", "--target", str(target)]
-    command += ["--requirement", str(recipe.folder / "requirements.lock")]
+    command += ["--requirement", str(recipe.lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotInstalled(f"pip did not install requirements.lock:\n{done.stderr}")
+        raise NotInstalled(f"pip did not install {recipe.lock.relative_to(ROOT)}:\n{done.stderr}")
 
 
-def judged(lock: str, version: tuple[int, int]) -> list[bool]:
-    """Return what a lock's conditions on the version of Python come to."""
-    conditions = re.findall(r"python_full_version (<|>=) '(\d+)\.(\d+)'", lock)
-    return [(version < (int(major), int(minor))) == (sign == "<") for sign, major, minor in conditions]
+def conditions(lock: str, version: tuple[int, int]) -> list[bool]:
+    """Return whether each condition of a lock on the version of Python holds for this one."""
+    found = re.findall(r"python_full_version (<|>=) '(\d+)\.(\d+)'", lock)
+    return [(version < (int(major), int(minor))) == (sign == "<") for sign, major, minor in found]
 
 
 def keep(recipe: Recipe, installed: Path, target: Path) -> None:
-    """Move what is kept of the installed packages to ``target``; their licences always are. Raises Failed."""
+    """Move what is kept of the installed packages to `target`; their licences always are. Raises Failed."""
     known = set()
     for metadata in sorted(installed.glob("*.dist-info")):
         name = metadata.name.split("-")[0].lower().replace("_", "-")
@@ -150,13 +178,13 @@ def keep(recipe: Recipe, installed: Path, target: Path) -> None:
         with (metadata / "RECORD").open(encoding="utf-8", newline="") as record:
             # Commands are named as if they were two folders up, where pip would have put them; no cloud calls any.
             files = {installed / row[0] for row in csv.reader(record) if not row[0].startswith("../")}
-        if name in recipe.kept:
-            wanted = [path for pattern in recipe.kept[name] for path in installed.glob(pattern)]
-            files = {path for path in files if any(path.is_relative_to(kept) for kept in (*wanted, metadata))}
+        wanted = [path for pattern in recipe.kept.get(name, ()) for path in installed.glob(pattern)]
+        wanted += [metadata] if wanted else []
         for path in sorted(files):
             parts = path.relative_to(installed).parts
             unused = any(Path(part).match(pattern) for part in parts for pattern in UNUSED)
-            if path.is_file() and not unused and not (path.parent == metadata and path.name in INSTALLER):
+            unused |= path.parent == metadata and path.name in INSTALLER
+            if path.is_file() and not unused and any(path.is_relative_to(one) for one in wanted):
                 moved = target.joinpath(*parts)
                 moved.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(path, moved)
@@ -178,6 +206,11 @@ def interpreter(version: str) -> str | None:
     return None
 
 
+def size(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def write_zip(folder: Path, file: Path) -> int:
     """Write the tree as an archive, the same bytes for the same tree, and return its size."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -185,8 +218,8 @@ def write_zip(folder: Path, file: Path) -> int:
         named = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
         for name, path in sorted(named.items()):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, also where it is made on another system: the mode below is Unix's
-            entry.external_attr = 0o100644 << 16
+            entry.create_system = 3  # Unix, also where it is made on another system: the modes below are Unix's
+            entry.external_attr = (0o100755 if path.parent.name == "bin" else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     return file.stat().st_size
@@ -197,18 +230,26 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m clouds.bundle", description="Make the archive of a function.")
     parser.add_argument("cloud", choices=sorted(path.parent.name for path in CLOUDS.glob("*/bundle.toml")))
     parser.add_argument("--zip", type=Path, metavar="FILE", help="where to (default build/CLOUD.zip)")
+    parser.add_argument("--folder", type=Path, help="leave the files in this folder, which must be empty or new")
+    parser.add_argument("--python", metavar="3.12", help="for another Python than the cloud's default")
+    parser.add_argument("--machine", choices=("x86_64", "aarch64"), help="for another machine than the default")
     options = parser.parse_args(given)
+    chosen = {name: getattr(options, name) for name in ("python", "machine") if getattr(options, name)}
+    recipe = replace(Recipe.read(options.cloud), **chosen)
     file = options.zip or Path("build") / f"{options.cloud}.zip"
     try:
         with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
-            compiled = build(options.cloud, Path(temporary) / "tree")
-            weight = write_zip(Path(temporary) / "tree", file)
+            tree = options.folder or Path(temporary) / "tree"
+            tried = build(recipe, tree)
+            print(f"{size(tree) / 1e6:.1f} MB of files for Python {recipe.python} on Linux, {recipe.machine}.")
+            if options.zip or not options.folder:
+                print(f"{file} has {write_zip(tree, file) / 1e6:.1f} MB.")
     except (Failed, OSError) as error:
         raise SystemExit(f"bundle: {error}") from error
-    recipe = Recipe.of(options.cloud)
-    print(f"{file} has {weight / 1e6:.1f} MB, for Python {recipe.python} on Linux, {recipe.machine}.")
-    if not compiled:
-        print(f"Without byte code, since Python {recipe.python} is not here: a cold start takes twice as long.")
+    if not interpreter(recipe.python):
+        print(f"It has no byte code, since Python {recipe.python} is not here: a cold start takes twice as long.")
+    elif not tried:
+        print("It was not tried here: this is another machine.")
 
 
 if __name__ == "__main__":

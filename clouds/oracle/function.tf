@@ -26,19 +26,36 @@ resource "random_password" "report_token" {
 }
 
 locals {
-  # Only what cannot be known before: whatever else the function reads has a good default.
-  settings = merge(
-    {
-      NAMESPACE       = local.namespace
-      BUCKET          = oci_objectstorage_bucket.counter.name
-      SALT            = var.salt == "" ? random_password.salt.result : var.salt
-      REPORT_TOKEN    = random_password.report_token.result
-      TOPIC_OCID      = oci_ons_notification_topic.counter.id
-      ALLOWED_ORIGINS = var.allowed_origins
-      TIMEZONE        = var.timezone
-    },
-    var.site_name == "" ? {} : { SITE_NAME = var.site_name }, # Oracle may refuse a setting without a value
-  )
+  report_token = var.report_token == "" ? random_password.report_token.result : var.report_token
+
+  # What is typed into the form's one field, as a map: NAME=value, with semicolons or line ends between.
+  typed = {
+    for line in compact([for line in split(";", replace(var.more_settings, "\n", ";")) : trimspace(line)]) :
+    trimspace(split("=", line)[0]) => trimspace(join("=", slice(split("=", line), 1, length(split("=", line)))))
+  }
+
+  # What the owner chose. Without those that are empty: Oracle may refuse a setting without a value.
+  chosen = {
+    for name, value in merge(
+      {
+        OBJECT          = var.object == "counter.json" ? "" : var.object
+        ALLOWED_ORIGINS = var.allowed_origins
+        SITE_NAME       = var.site_name
+        TIMEZONE        = var.timezone
+      },
+      local.typed,
+      var.settings,
+    ) : name => value if value != ""
+  }
+
+  # And what the stack knows. Whatever else the function reads has a good default.
+  settings = merge(local.chosen, {
+    NAMESPACE    = local.namespace
+    BUCKET       = local.bucket
+    SALT         = var.salt == "" ? random_password.salt.result : var.salt
+    REPORT_TOKEN = local.report_token
+    TOPIC_OCID   = local.topic
+  })
 }
 
 resource "oci_functions_function" "counter" {
@@ -51,4 +68,11 @@ resource "oci_functions_function" "counter" {
   memory_in_mbs      = var.memory_in_mbs
   timeout_in_seconds = 30
   config             = local.settings
+
+  lifecycle {
+    precondition {
+      condition     = sum([for name, value in local.settings : length(name) + length(value)]) <= 4000
+      error_message = "All settings together are longer than the 4 KB that Oracle gives a function. Shorten allowed_origins or settings."
+    }
+  }
 }

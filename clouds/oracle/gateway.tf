@@ -7,17 +7,24 @@ resource "oci_apigateway_gateway" "counter" {
 
 locals {
   # A stage that is not production shows in the address, so that no page uses it by mistake.
-  prefix = var.stage == "production" ? "/v1" : "/${var.stage}/v1"
-  url    = "https://${oci_apigateway_gateway.counter.hostname}${local.prefix}"
+  prefix = var.path_prefix != "" ? var.path_prefix : var.stage == "production" ? "/v1" : "/${var.stage}/v1"
+  url    = "https://${oci_apigateway_gateway.counter.hostname}${trimsuffix(local.prefix, "/")}"
 
-  # Exactly what api.py answers. OPTIONS is everywhere: a browser asks before it sends the owner's token.
-  routes = {
-    "/counter"   = ["GET", "HEAD", "POST", "OPTIONS"]
-    "/badge.svg" = ["GET", "HEAD", "OPTIONS"]
-    "/health"    = ["GET", "HEAD", "OPTIONS"]
-    "/stats"     = ["GET", "HEAD", "OPTIONS"]
-    "/report"    = ["GET", "POST", "OPTIONS"]
+  # Exactly what the function answers. OPTIONS is everywhere: a browser asks before it sends the owner's token.
+  contract = {
+    "/counter"            = ["GET", "HEAD", "POST", "OPTIONS"]
+    "/badge.svg"          = ["GET", "HEAD", "OPTIONS"]
+    "/health"             = ["GET", "HEAD", "OPTIONS"]
+    "/stats"              = ["GET", "HEAD", "OPTIONS"]
+    "/report"             = ["GET", "POST", "OPTIONS"]
+    "/visitor-counter.js" = ["GET", "HEAD", "OPTIONS"]
+    "/busuanzi.js"        = ["GET", "HEAD", "OPTIONS"]
+    "/owner"              = ["GET", "HEAD", "OPTIONS"]
   }
+
+  # Further names of /counter, for pages of older counters.
+  names  = [for name in split(",", lookup(local.chosen, "COUNTER_PATHS", "HttpVisitor, visitor-counter")) : trimprefix(trimspace(name), "/")]
+  routes = merge(local.contract, { for name in local.names : "/${name}" => local.contract["/counter"] })
 }
 
 resource "oci_apigateway_deployment" "counter" {

@@ -15,16 +15,16 @@ resource "oci_identity_policy" "function" {
 
   compartment_id = var.compartment_ocid
   name           = "${local.name}-function"
-  description    = "The visitor counter (${var.stage}) keeps counter.json and publishes its report, and that is all"
+  description    = "The visitor counter (${var.stage}) keeps its document and publishes its report, and that is all"
 
   # `manage` is only the verb under which these permissions are found; the conditions leave what they name.
   statements = [
     # The document: read and written, never deleted.
-    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', target.object.name = 'counter.json', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
     # The journal's entries. OVERWRITE, for an entry sent twice is to be answered with 412, not with "not found"; they are empty.
-    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', target.object.name = 'counter.json.journal/*', any {request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE', request.permission = 'OBJECT_DELETE'}}",
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}.journal/*', any {request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE', request.permission = 'OBJECT_DELETE'}}",
     # The journal's list. A list names no object, so the bucket is the narrowest there is.
-    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to inspect objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.name}', request.permission = 'OBJECT_INSPECT'}",
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to inspect objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', request.permission = 'OBJECT_INSPECT'}",
     # The report: publish, and not subscribe.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to use ons-topics in compartment id ${var.compartment_ocid} where request.permission = 'ONS_TOPIC_PUBLISH'",
   ]

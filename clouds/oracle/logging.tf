@@ -56,7 +56,7 @@ locals {
     }
     gateway = {
       namespace = "oci_apigateway"
-      query     = "HttpResponses[5m]{resourceId = \"${oci_apigateway_gateway.counter.id}\", httpStatusCategory = \"5xx\"}.count() > 4"
+      query     = "HttpResponses[5m]{resourceId = \"${oci_apigateway_gateway.counter.id}\", httpStatusCategory = \"5xx\"}.sum() > 4"
       body      = "Visitors get errors from the visitor counter (${var.stage}). Ask ${local.url}/health, then look at log group ${local.name}."
     }
   }
@@ -73,7 +73,7 @@ resource "oci_monitoring_alarm" "errors" {
   body                  = each.value.body
   severity              = "CRITICAL"
   is_enabled            = true
-  destinations          = [oci_ons_notification_topic.counter.id]
+  destinations          = [local.topic]
   message_format        = "ONS_OPTIMIZED"
   pending_duration      = "PT1M"
 }

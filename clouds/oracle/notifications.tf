@@ -1,5 +1,12 @@
-# The daily report and the alarms, by mail.
+# The daily report and the alarms, by mail. Nothing is made when there is a topic already: it has its subscribers.
+locals {
+  own_topic = var.topic_ocid == "" ? 1 : 0
+  topic     = var.topic_ocid == "" ? one(oci_ons_notification_topic.counter[*].id) : var.topic_ocid
+}
+
 resource "oci_ons_notification_topic" "counter" {
+  count = local.own_topic
+
   compartment_id = var.compartment_ocid
   name           = local.name
   description    = "Reports and alarms of the visitor counter (${var.stage})"
@@ -7,8 +14,10 @@ resource "oci_ons_notification_topic" "counter" {
 
 # Nothing is mailed before the link in Oracle's first mail was opened.
 resource "oci_ons_subscription" "owner" {
+  count = local.own_topic
+
   compartment_id = var.compartment_ocid
-  topic_id       = oci_ons_notification_topic.counter.id
+  topic_id       = local.topic
   protocol       = "EMAIL"
   endpoint       = var.email
 }

@@ -16,7 +16,7 @@ output "next_step" {
   value = (
     local.with_function == 0
     ? "Push an image as ${local.repository}:current (in Cloud Shell: clouds/oracle/push ${local.repository}), then apply once more."
-    : "Open the link in Oracle's mail to ${var.email}, then ask ${local.url}/health."
+    : "${var.topic_ocid == "" ? "Open the link in Oracle's mail to ${var.email}, then" : "Now"} ask ${local.url}/health. New rights take up to 15 minutes: until then it says unhealthy, or the gateway answers 502."
   )
 }
 
@@ -27,7 +27,7 @@ output "how_to_read_the_token" {
 
 output "report_token" {
   description = "Opens /stats and /report; the secret REPORT_TOKEN of the daily workflow."
-  value       = random_password.report_token.result
+  value       = local.report_token
   sensitive   = true
 }
 
@@ -58,6 +58,6 @@ output "subnet_id" {
 }
 
 output "bucket" {
-  description = "Where counter.json is."
-  value       = oci_objectstorage_bucket.counter.name
+  description = "Where the document is."
+  value       = local.bucket
 }

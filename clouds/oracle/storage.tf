@@ -4,6 +4,8 @@ resource "oci_objectstorage_bucket" "counter" {
   #checkov:skip=CKV_OCI_7:Nobody listens to events of these objects; each visit would be one.
   #checkov:skip=CKV_OCI_8:Each visit writes counter.json: kept versions would fill the free 20 GB. The report mails a copy every day.
   #checkov:skip=CKV_OCI_9:Oracle's own key encrypts it; a key of one's own is a thing more to lose, for salted hashes.
+  count = var.bucket == "" ? 1 : 0
+
   compartment_id = var.compartment_ocid
   namespace      = local.namespace
   name           = local.name
@@ -15,4 +17,8 @@ resource "oci_objectstorage_bucket" "counter" {
   lifecycle {
     prevent_destroy = true
   }
+}
+
+locals {
+  bucket = var.bucket == "" ? one(oci_objectstorage_bucket.counter[*].name) : var.bucket
 }

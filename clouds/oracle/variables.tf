@@ -91,6 +91,80 @@ variable "timezone" {
   }
 }
 
+variable "settings" {
+  description = "Further settings of the function, by their names in docs/settings.md: settings = { COUNT_ON = \"POST\" }. They win over variables of the same meaning."
+  type        = map(string)
+  default     = {}
+
+  # The function says at /health what it cannot understand. Here are only those that the stack itself must know.
+  validation {
+    condition = alltrue([
+      for name in keys(var.settings) :
+      can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "NAMESPACE", "BUCKET", "OBJECT", "TOPIC_OCID"], name)
+    ])
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, BUCKET, OBJECT and TOPIC_OCID have variables of their own: salt, report_token, bucket, object and topic_ocid."
+  }
+}
+
+variable "more_settings" {
+  description = "The same in one line, for Resource Manager's form, which has no maps: COUNT_ON=POST; IGNORE_CRAWLERS=false"
+  type        = string
+  default     = ""
+
+  validation {
+    condition = alltrue([
+      for line in compact([for line in split(";", replace(var.more_settings, "\n", ";")) : trimspace(line)]) :
+      can(regex("^[A-Z][A-Z0-9_]*\\s*=", line)) && !can(regex("^(SALT|REPORT_TOKEN|NAMESPACE|BUCKET|OBJECT|TOPIC_OCID)\\s*=", line))
+    ])
+    error_message = "more_settings is like COUNT_ON=POST; IGNORE_CRAWLERS=false, with the names in docs/settings.md. The salt, the token, the bucket, the object and the topic have fields of their own."
+  }
+}
+
+variable "bucket" {
+  description = "Empty: a bucket is made. Or the name of the bucket that an older counter's document is in, in the same compartment."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]{0,256}$", var.bucket))
+    error_message = "bucket is empty, or the name of a bucket: letters, digits and . _ -."
+  }
+}
+
+variable "object" {
+  description = "The name of the counter's document in the bucket. Another one is another counter, which starts at nothing."
+  type        = string
+  default     = "counter.json"
+
+  # A * or a quote would open more of the bucket to the function than its own objects.
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]{1,200}$", var.object))
+    error_message = "object is 1 to 200 letters, digits and . _ / -."
+  }
+}
+
+variable "topic_ocid" {
+  description = "Empty: a topic is made, and your address subscribed. Or a Notifications topic you have, with its subscribers, in the same compartment."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.topic_ocid == "" || can(regex("^ocid1\\.onstopic\\.[^\\s]+$", var.topic_ocid))
+    error_message = "topic_ocid is empty, or starts with ocid1.onstopic. Copy it from Developer Services > Notifications > your topic."
+  }
+}
+
+variable "path_prefix" {
+  description = "Empty: addresses begin with /v1 (or /STAGE/v1). Or what an older counter's addresses begin with: / for the root."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.path_prefix == "" || var.path_prefix == "/" || can(regex("^(/[A-Za-z0-9._-]+)+$", var.path_prefix))
+    error_message = "path_prefix is empty, / or like /v1 or /my/counter: it begins with a slash and does not end with one."
+  }
+}
+
 variable "image" {
   description = "Normally empty: then the image that is tagged `current` in this stage's registry repository is used, if there is one. Or a full name with its tag, and a digest if you like."
   type        = string
@@ -155,9 +229,9 @@ variable "gateway_access_log" {
 }
 
 variable "schedule_report" {
-  description = "Let Oracle's own scheduler ask for the report once a day, in place of the GitHub workflow."
+  description = "Let Oracle's own scheduler ask for the report once a day. With false the GitHub workflow daily-report.yml may; with both there are two mails."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "report_hour_utc" {
@@ -180,6 +254,18 @@ variable "salt" {
   validation {
     condition     = trimspace(var.salt) == var.salt && length(var.salt) <= 200
     error_message = "salt has no spaces around it and at most 200 characters."
+  }
+}
+
+variable "report_token" {
+  description = "Empty: a random token is made. Or one of your own, that opens /stats and /report."
+  type        = string
+  default     = ""
+  sensitive   = true
+
+  validation {
+    condition     = var.report_token == "" || can(regex("^[A-Za-z0-9._~+/=-]{8,200}$", var.report_token))
+    error_message = "report_token is empty, or 8 to 200 letters, digits and . _ ~ + / = -."
   }
 }
 

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     oci = {
       source  = "oracle/oci"
-      version = ">= 6.1.0, < 9.0.0" # 6.1.0 brought the Resource Scheduler
+      version = ">= 6.37.0, < 9.0.0" # older ones cannot tell the scheduler what to ask for
     }
     random = {
       source  = "hashicorp/random"

@@ -1,3 +1,18 @@
+locals {
+  # What the owner chose. Without those that are empty: AWS refuses a setting without a value.
+  chosen = {
+    for name, value in merge(
+      {
+        ALLOWED_ORIGINS = var.allowed_origins
+        COUNT_ON        = var.count_on
+        SITE_NAME       = var.site_name
+        TIMEZONE        = var.timezone
+      },
+      var.settings,
+    ) : name => value if value != ""
+  }
+}
+
 resource "aws_lambda_function" "counter" {
   #checkov:skip=CKV_AWS_50:X-Ray would keep the addresses that were called.
   #checkov:skip=CKV_AWS_115:A new account may run ten at once, and reserving takes them away from everything else there.
@@ -19,20 +34,14 @@ resource "aws_lambda_function" "counter" {
   publish          = true # each change of code or settings is a version, and stays one to go back to
 
   environment {
-    # Only what cannot be known before: whatever else the function reads has a good default.
-    variables = merge(
-      {
-        TABLE_NAME      = aws_dynamodb_table.counter.name
-        COUNTER_ID      = var.counter_id
-        SALT            = aws_ssm_parameter.salt.value
-        REPORT_TOKEN    = aws_ssm_parameter.report_token.value
-        TOPIC_ARN       = aws_sns_topic.report.arn
-        ALLOWED_ORIGINS = var.allowed_origins
-        COUNT_ON        = var.count_on
-        TIMEZONE        = var.timezone
-      },
-      var.site_name == "" ? {} : { SITE_NAME = var.site_name }, # AWS refuses a setting without a value
-    )
+    # What the stack knows. Whatever else the function reads has a good default.
+    variables = merge(local.chosen, {
+      TABLE_NAME   = aws_dynamodb_table.counter.name
+      COUNTER_ID   = var.counter_id
+      SALT         = aws_ssm_parameter.salt.value
+      REPORT_TOKEN = aws_ssm_parameter.report_token.value
+      TOPIC_ARN    = aws_sns_topic.report.arn
+    })
   }
 
   # Without its rights it would run, and fail; and it would make a log group of its own, which is kept for ever.

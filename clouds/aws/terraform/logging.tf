@@ -26,10 +26,10 @@ locals {
     }
     gateway = {
       namespace  = "AWS/ApiGateway"
-      metric     = "5xx"
-      dimensions = { ApiId = aws_apigatewayv2_api.counter.id }
+      metric     = local.rest == 1 ? "5XXError" : "5xx"
+      dimensions = local.rest == 1 ? { ApiName = local.name } : { ApiId = one(aws_apigatewayv2_api.counter[*].id) }
       above      = 4
-      about      = "Visitors get errors. Ask ${aws_apigatewayv2_api.counter.api_endpoint}/health."
+      about      = "Visitors get errors. Ask ${local.url}/health."
     }
     table = {
       namespace  = "AWS/DynamoDB"

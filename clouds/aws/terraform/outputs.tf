@@ -1,19 +1,19 @@
 output "url" {
   description = "The counter's address."
-  value       = aws_apigatewayv2_api.counter.api_endpoint
+  value       = local.url
 }
 
 output "snippet" {
   description = "What to paste into a page, beside a copy of web/visitor-counter.js."
   value       = <<-HTML
     <script defer src="visitor-counter.js"></script>
-    <visitor-counter src="${aws_apigatewayv2_api.counter.api_endpoint}/counter">many</visitor-counter> visits
+    <visitor-counter src="${local.url}/counter">many</visitor-counter> visits
   HTML
 }
 
 output "next_step" {
   description = "What is left to do."
-  value       = "Open the links in AWS's two mails to ${var.email}, then ask ${aws_apigatewayv2_api.counter.api_endpoint}/health."
+  value       = "Open the links in AWS's two mails to ${var.email}, then ask ${local.url}/health."
 }
 
 output "how_to_read_the_token" {
@@ -61,4 +61,15 @@ output "pipeline_role_arn" {
 output "plan_role_arn" {
   description = "Who a pull request is while it plans; the variable AWS_ROLE of the environment aws-plan."
   value       = one(aws_iam_role.plan[*].arn)
+}
+
+output "domain_target" {
+  description = "Where the name of your domain must lead: a CNAME or an alias to this."
+  value       = one(aws_apigatewayv2_domain_name.own[*].domain_name_configuration[0].target_domain_name)
+}
+
+output "api_key" {
+  description = "What pages send as X-Api-Key, where api_key asks for one."
+  value       = one(aws_api_gateway_api_key.pages[*].value)
+  sensitive   = true
 }

@@ -133,6 +133,64 @@ variable "deletion_protection" {
   default     = true
 }
 
+variable "settings" {
+  description = "Further settings of the function, by their names in docs/settings.md: settings = { PAGES = \"50\" }. They win over variables of the same meaning."
+  type        = map(string)
+  default     = {}
+
+  # The function says at /health what it cannot understand. Here are only those that the stack itself must know.
+  validation {
+    condition = alltrue([
+      for name in keys(var.settings) :
+      can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "TABLE_NAME", "COUNTER_ID", "TOPIC_ARN"], name)
+    ])
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, TABLE_NAME and COUNTER_ID have variables of their own: salt, report_token, table_name and counter_id."
+  }
+  validation {
+    condition     = sum(concat([0], [for name, value in var.settings : length(name) + length(value)])) <= 3000
+    error_message = "settings is too long: AWS gives a function 4 KB for all its settings together."
+  }
+}
+
+variable "gateway" {
+  description = "What visitors call: http, the cheaper one, or rest, for pages and tests that expect a REST API. Another one is another address."
+  type        = string
+  default     = "http"
+
+  validation {
+    condition     = contains(["http", "rest"], var.gateway)
+    error_message = "gateway is http or rest."
+  }
+}
+
+variable "api_key" {
+  description = "With gateway = \"rest\": answer only calls with the API key in X-Api-Key. The key is in every page, so it keeps nobody out who wants in."
+  type        = bool
+  default     = false
+}
+
+variable "domain" {
+  description = "Empty, or a domain of your own for the counter, like count.example.com. It needs certificate_arn, and a DNS entry that leads to the output domain_target."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$", var.domain))
+    error_message = "domain is empty, or a name like count.example.com, in small letters, without https:// and without a slash."
+  }
+}
+
+variable "certificate_arn" {
+  description = "With domain: the certificate for it, from AWS Certificate Manager in the same region."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+)?$", var.certificate_arn))
+    error_message = "certificate_arn is empty, or like arn:aws:acm:eu-central-1:123456789012:certificate/..., from Certificate Manager."
+  }
+}
+
 variable "memory_mb" {
   description = "The function's memory. More memory is also more CPU, which shows at a cold start only."
   type        = number

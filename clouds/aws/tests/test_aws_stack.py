@@ -27,7 +27,8 @@ from counter.settings import Environment, Settings
 AWS = Path(__file__).resolve().parents[1]
 TERRAFORM = AWS / "terraform"
 SERVICES = (
-    "apigatewayv2", "budgets", "cloudwatch", "dynamodb", "iam", "lambda", "logs", "scheduler", "sns", "ssm", "sts",
+    "apigateway", "apigatewayv2", "budgets", "cloudwatch", "dynamodb", "iam", "lambda", "logs", "scheduler", "sns",
+    "ssm", "sts",
 )  # fmt: skip
 
 HEALTHY = '{"statusCode": 200, "headers": {}, "body": "{}", "isBase64Encoded": false}'
@@ -49,7 +50,10 @@ def test_the_routes_are_the_contract() -> None:
     }
     answered = Api(Settings(), None, None, lambda: 0.0)._routes  # type: ignore[arg-type] # no request is made
 
-    assert routed == {name: {*methods, "OPTIONS"} for name, (methods, _) in answered.items()}
+    assert {name: routed[name] for name in answered} == {
+        name: {*methods, "OPTIONS"} for name, (methods, _) in answered.items()
+    }
+    assert set(routed) - set(answered) <= {"visitor-counter.js", "busuanzi.js", "owner"}
 
 
 class Asked(dict[str, str]):
@@ -226,6 +230,13 @@ class Account:
         """Return what there is, by type and name."""
         return {f"{thing['type']}.{thing['name']}" for thing in self.state()["resources"] if thing["mode"] == "managed"}
 
+    def changes(self, *words: str) -> dict[str, list[str]]:
+        """Return what an apply would do, by address, without what it would leave alone."""
+        self.terraform("plan", "-out=plan", *words)
+        plan = json.loads(self.run("terraform", "show", "-json", "plan").stdout)
+        actions = {change["address"]: change["change"]["actions"] for change in plan["resource_changes"]}
+        return {address: done for address, done in actions.items() if done not in (["no-op"], ["read"])}
+
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
@@ -254,7 +265,8 @@ def account(tmp_path: Path) -> Iterator[Account]:
         log.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> None:
     """A second plan finds nothing to do; bad code never goes live; nothing takes the table away until that is allowed.
 
@@ -268,6 +280,10 @@ def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> Non
     assert re.fullmatch(r"[0-9a-f]{64}", outputs["salt"])
     assert re.fullmatch(r"[0-9a-f]{64}", outputs["report_token"])
     assert outputs["salt"] != outputs["report_token"]
+
+    # Another setting changes the function in place, and neither a salt nor anything else.
+    changed = account.changes(first, "-refresh=false", '-var=settings={COUNT_ON = "POST", PAGES = "50"}')
+    assert changed == {"aws_lambda_function.counter": ["update"], "aws_lambda_alias.live": ["update"]}
 
     # moto's function answers its event, which is no healthy answer.
     refused = account.ship(second)
@@ -302,5 +318,39 @@ def test_the_stack_is_applied_shipped_to_and_taken_away(account: Account) -> Non
     again = account.outputs()
     assert again["salt"] == outputs["salt"]
     assert again["report_token"] != outputs["report_token"]
+    account.terraform("destroy", "-auto-approve", *unlocked)
+    assert account.things() == set()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_older_table_is_adopted_behind_a_rest_gateway(account: Account) -> None:
+    """The table of an older counter, with another key and an expiry, is taken over in place, and can expire no more; a
+    REST gateway is made, plans clean, and goes away again."""
+
+    def aws(*words: str) -> Any:
+        done = account.run("aws", "dynamodb", *words, "--table-name", "Resume", "--output", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "{}")
+
+    aws("create-table", "--attribute-definitions", "AttributeName=SiteName,AttributeType=S", "--billing-mode",
+        "PAY_PER_REQUEST", "--key-schema", "AttributeName=SiteName,KeyType=HASH")  # fmt: skip
+    aws("update-time-to-live", "--time-to-live-specification", "Enabled=true,AttributeName=ItemExpireTTL")
+    aws("put-item", "--item", '{"SiteName": {"S": "home"}, "Count": {"N": "41"}, "ItemExpireTTL": {"N": "1"}}')
+
+    wanted = [f"-var=zip={account.archive(1)}", "-var=table_name=Resume", "-var=counter_id=home", "-var=gateway=rest"]
+    wanted += ["-var=api_key=true", '-var=settings={TABLE_KEY = "SiteName", COUNT_ATTRIBUTE = "Count"}']
+    account.terraform("init")
+    account.terraform("import", *wanted, "aws_dynamodb_table.counter", "Resume")
+    assert account.changes(*wanted)["aws_dynamodb_table.counter"] == ["update"]
+    account.terraform("apply", "-auto-approve", *wanted)
+    assert aws("describe-time-to-live")["TimeToLiveDescription"]["TimeToLiveStatus"] in ("DISABLED", "DISABLING")
+    assert aws("scan")["Items"][0]["Count"] == {"N": "41"}
+    assert account.changes(*wanted) == {}
+    assert account.outputs()["url"].endswith("/v1")
+    assert account.outputs()["api_key"]
+
+    unlocked = [*wanted, "-refresh=false", "-var=deletion_protection=false"]
+    account.terraform("apply", "-auto-approve", *unlocked)
     account.terraform("destroy", "-auto-approve", *unlocked)
     assert account.things() == set()

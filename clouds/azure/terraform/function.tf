@@ -33,21 +33,28 @@ resource "random_password" "report_token" {
 locals {
   report_token = var.report_token == "" ? random_password.report_token.result : var.report_token
 
-  # Only what cannot be known before: whatever else the function reads has a good default.
-  settings = merge(
-    {
-      SALT            = var.salt == "" ? random_password.salt.result : var.salt
-      REPORT_TOKEN    = local.report_token
-      ALLOWED_ORIGINS = var.allowed_origins
-      COUNT_ON        = var.count_on
-      TIMEZONE        = var.timezone
-      REPORT_SCHEDULE = "0 0 ${var.report_hour_utc} * * *" # seconds first; on Linux the platform's clock is UTC
-      EMAIL_ENDPOINT  = "https://${azurerm_communication_service.counter.hostname}"
-      EMAIL_FROM      = "DoNotReply@${azurerm_email_communication_service_domain.azure.from_sender_domain}"
-      EMAIL_TO        = var.email
-    },
-    var.site_name == "" ? {} : { SITE_NAME = var.site_name },
-  )
+  # What the owner chose, without what is empty.
+  chosen = {
+    for name, value in merge(
+      {
+        ALLOWED_ORIGINS = var.allowed_origins
+        COUNT_ON        = var.count_on
+        SITE_NAME       = var.site_name
+        TIMEZONE        = var.timezone
+        REPORT_SCHEDULE = "0 0 ${var.report_hour_utc} * * *" # seconds first; on Linux the platform's clock is UTC
+      },
+      var.settings,
+    ) : name => value if value != ""
+  }
+
+  # And what the stack knows. Whatever else the function reads has a good default.
+  settings = merge(local.chosen, {
+    SALT           = var.salt == "" ? random_password.salt.result : var.salt
+    REPORT_TOKEN   = local.report_token
+    EMAIL_ENDPOINT = "https://${azurerm_communication_service.counter.hostname}"
+    EMAIL_FROM     = "DoNotReply@${azurerm_email_communication_service_domain.azure.from_sender_domain}"
+    EMAIL_TO       = var.email
+  })
 
   # The platform's own. The storage account and the log are reached as the function's identity, without a key.
   platform = {

@@ -13,7 +13,7 @@ output "snippet" {
 
 output "next_step" {
   description = "What is left to do."
-  value       = "In the repository's root: az functionapp deployment source config-zip --resource-group ${local.name} --name ${local.unique} --src build/azure.zip, then ask ${local.url}/health."
+  value       = "In the repository's root: az functionapp config appsettings delete --resource-group ${local.name} --name ${local.unique} --setting-names AzureWebJobsStorage, then az functionapp deployment source config-zip --resource-group ${local.name} --name ${local.unique} --build-remote false --src build/azure.zip, then make check URL=${local.url}. clouds/azure/deploy does the first two."
 }
 
 output "how_to_read_the_token" {

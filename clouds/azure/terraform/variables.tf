@@ -112,6 +112,21 @@ variable "report_hour_utc" {
   }
 }
 
+variable "settings" {
+  description = "Further settings of the function, by their names in docs/settings.md: settings = { PAGES = \"50\" }. They win over variables of the same meaning."
+  type        = map(string)
+  default     = {}
+
+  # The function says at /health what it cannot understand. Here are only those that the stack itself must know.
+  validation {
+    condition = alltrue([
+      for name in keys(var.settings) :
+      can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "EMAIL_ENDPOINT", "EMAIL_FROM", "EMAIL_TO"], name)
+    ])
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN and EMAIL_TO have variables of their own: salt, report_token and email."
+  }
+}
+
 variable "python_version" {
   description = "The Python that the zip was built for."
   type        = string

@@ -50,7 +50,7 @@ def given() -> set[str]:
     """Return the names of all settings that function.tf gives the function."""
     text = TERRAFORM["function.tf"].split("resource ")[-2]  # the locals stand between two resources
     names = re.findall(r"^ +(\w+) += |\{ (\w+) = ", text.split("locals {")[1], re.MULTILINE)
-    return {first or second for first, second in names} - {"report_token", "settings", "platform", "url"}
+    return {first or second for first, second in names} - {"report_token", "chosen", "settings", "platform", "url"}
 
 
 class Asked(dict[str, str]):

@@ -85,9 +85,9 @@ run "defaults" {
   }
   assert {
     condition = (
-      oci_objectstorage_bucket.counter.access_type == "NoPublicAccess" &&
-      oci_objectstorage_bucket.counter.namespace == "mytenancy" &&
-      oci_objectstorage_bucket.counter.versioning == "Disabled"
+      oci_objectstorage_bucket.counter[0].access_type == "NoPublicAccess" &&
+      oci_objectstorage_bucket.counter[0].namespace == "mytenancy" &&
+      oci_objectstorage_bucket.counter[0].versioning == "Disabled"
     )
     error_message = "The bucket is not as it should be."
   }
@@ -102,6 +102,13 @@ run "defaults" {
       "/health"    = toset(["GET", "HEAD", "OPTIONS"])
       "/stats"     = toset(["GET", "HEAD", "OPTIONS"])
       "/report"    = toset(["GET", "POST", "OPTIONS"])
+
+      "/visitor-counter.js" = toset(["GET", "HEAD", "OPTIONS"])
+      "/busuanzi.js"        = toset(["GET", "HEAD", "OPTIONS"])
+      "/owner"              = toset(["GET", "HEAD", "OPTIONS"])
+
+      "/HttpVisitor"     = toset(["GET", "HEAD", "POST", "OPTIONS"])
+      "/visitor-counter" = toset(["GET", "HEAD", "POST", "OPTIONS"])
     }
     error_message = "The routes are not the contract."
   }
@@ -117,11 +124,11 @@ run "defaults" {
     error_message = "One client is not limited, or the gateway answers CORS, which the function does."
   }
   assert {
-    condition     = oci_ons_subscription.owner.endpoint == "you@example.com" && oci_ons_subscription.owner.protocol == "EMAIL"
+    condition     = oci_ons_subscription.owner[0].endpoint == "you@example.com" && oci_ons_subscription.owner[0].protocol == "EMAIL"
     error_message = "The owner is not subscribed."
   }
   assert {
-    condition     = alltrue([for alarm in oci_monitoring_alarm.errors : one(alarm.destinations) == oci_ons_notification_topic.counter.id])
+    condition     = alltrue([for alarm in oci_monitoring_alarm.errors : one(alarm.destinations) == local.topic])
     error_message = "An alarm goes elsewhere."
   }
   assert {
@@ -144,8 +151,8 @@ run "defaults" {
     error_message = "The function may delete the document."
   }
   assert {
-    condition     = length(oci_resource_scheduler_schedule.report) == 0 && length(oci_identity_policy.schedule) == 0
-    error_message = "There is a schedule that nobody asked for."
+    condition     = one(oci_resource_scheduler_schedule.report).recurrence_details == "0 6 * * *" && length(oci_identity_policy.schedule) == 1
+    error_message = "Nobody asks for the daily report, or nobody may."
   }
   assert {
     condition     = output.url == "https://abc.apigateway.eu-frankfurt-1.oci.customer-oci.com/v1" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
@@ -209,11 +216,23 @@ run "existing_subnet" {
   }
 }
 
-run "scheduler_on" {
+run "without_a_schedule" {
   command = plan
 
   variables {
-    schedule_report = true
+    schedule_report = false
+  }
+
+  assert {
+    condition     = length(oci_resource_scheduler_schedule.report) == 0 && length(oci_identity_policy.schedule) == 0
+    error_message = "There is a schedule that nobody wants."
+  }
+}
+
+run "another_hour" {
+  command = plan
+
+  variables {
     report_hour_utc = 5
   }
 
@@ -256,5 +275,71 @@ run "settings_of_ones_own" {
   assert {
     condition     = keys(oci_logging_log.gateway) == ["access", "execution"]
     error_message = "The access log that was asked for is missing."
+  }
+}
+
+run "any_setting" {
+  command = plan
+
+  variables {
+    settings      = { COUNT_ON = "POST", TIMEZONE = "Europe/Berlin", COUNTER_PATHS = "visits, /", EMPTY = "" }
+    more_settings = "SEEN_LIMIT=0; COUNT_ON=GET;\nLABEL = a=b"
+  }
+
+  assert {
+    condition = { for name, value in nonsensitive(one(oci_functions_function.counter).config) : name => value if contains(["COUNT_ON", "TIMEZONE", "SEEN_LIMIT", "LABEL", "EMPTY"], name) } == {
+      COUNT_ON   = "POST"
+      LABEL      = "a=b"
+      SEEN_LIMIT = "0"
+      TIMEZONE   = "Europe/Berlin"
+    }
+    error_message = "A setting did not arrive, or one without a value did."
+  }
+  assert {
+    condition     = toset([for route in oci_apigateway_deployment.counter[0].specification[0].routes : route.path if contains(route.methods, "POST")]) == toset(["/counter", "/report", "/visits", "/"])
+    error_message = "A further name of /counter is no route."
+  }
+}
+
+run "an_older_counter_s_things" {
+  command = plan
+
+  variables {
+    bucket       = "cloud-resume-data"
+    object       = "site/visits.json"
+    topic_ocid   = "ocid1.onstopic.oc1.eu-frankfurt-1.mine"
+    path_prefix  = "/"
+    report_token = "the-token-that-was"
+    salt         = "the-salt-that-was"
+  }
+
+  assert {
+    condition     = length(oci_objectstorage_bucket.counter) + length(oci_ons_notification_topic.counter) + length(oci_ons_subscription.owner) == 0
+    error_message = "Something is made beside what there is."
+  }
+  assert {
+    condition = nonsensitive({ for name in ["BUCKET", "OBJECT", "TOPIC_OCID", "REPORT_TOKEN", "SALT"] : name => one(oci_functions_function.counter).config[name] }) == {
+      BUCKET       = "cloud-resume-data"
+      OBJECT       = "site/visits.json"
+      TOPIC_OCID   = "ocid1.onstopic.oc1.eu-frankfurt-1.mine"
+      REPORT_TOKEN = "the-token-that-was"
+      SALT         = "the-salt-that-was"
+    }
+    error_message = "The function does not go on where the older one was."
+  }
+  assert {
+    condition = alltrue([
+      for statement in slice(oci_identity_policy.function[0].statements, 0, 2) :
+      strcontains(statement, "target.bucket.name = 'cloud-resume-data'") && strcontains(statement, "target.object.name = 'site/visits.json")
+    ])
+    error_message = "The function may not touch the document that there is."
+  }
+  assert {
+    condition     = output.url == "https://abc.apigateway.eu-frankfurt-1.oci.customer-oci.com" && one(oci_apigateway_deployment.counter).path_prefix == "/"
+    error_message = "The addresses do not begin at the root."
+  }
+  assert {
+    condition     = alltrue([for alarm in oci_monitoring_alarm.errors : one(alarm.destinations) == "ocid1.onstopic.oc1.eu-frankfurt-1.mine"])
+    error_message = "An alarm goes elsewhere."
   }
 }

@@ -249,3 +249,113 @@ run "a_salt_with_a_space" {
 
   expect_failures = [var.salt]
 }
+
+run "a_setting_in_small_letters" {
+  command = plan
+
+  variables {
+    settings = { count_on = "POST" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_salt_among_the_settings" {
+  command = plan
+
+  variables {
+    settings = { SALT = "salt" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_bucket_among_the_settings" {
+  command = plan
+
+  variables {
+    settings = { BUCKET = "mine" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_setting_without_a_value" {
+  command = plan
+
+  variables {
+    more_settings = "COUNT_ON"
+  }
+
+  expect_failures = [var.more_settings]
+}
+
+run "a_token_in_the_form_s_line" {
+  command = plan
+
+  variables {
+    more_settings = "COUNT_ON=POST;REPORT_TOKEN=x"
+  }
+
+  expect_failures = [var.more_settings]
+}
+
+run "an_object_with_a_star" {
+  command = plan
+
+  variables {
+    object = "counter*"
+  }
+
+  expect_failures = [var.object]
+}
+
+run "a_bucket_with_a_quote" {
+  command = plan
+
+  variables {
+    bucket = "it's"
+  }
+
+  expect_failures = [var.bucket]
+}
+
+run "a_topic_by_name" {
+  command = plan
+
+  variables {
+    topic_ocid = "visitors"
+  }
+
+  expect_failures = [var.topic_ocid]
+}
+
+run "a_prefix_without_a_slash" {
+  command = plan
+
+  variables {
+    path_prefix = "v1"
+  }
+
+  expect_failures = [var.path_prefix]
+}
+
+run "a_prefix_with_a_slash_at_its_end" {
+  command = plan
+
+  variables {
+    path_prefix = "/v1/"
+  }
+
+  expect_failures = [var.path_prefix]
+}
+
+run "a_short_token" {
+  command = plan
+
+  variables {
+    report_token = "short"
+  }
+
+  expect_failures = [var.report_token]
+}

@@ -43,7 +43,7 @@ run "staging" {
   }
 
   assert {
-    condition     = oci_objectstorage_bucket.counter.name == "visitor-counter-staging" && run.production.bucket == "visitor-counter-production"
+    condition     = oci_objectstorage_bucket.counter[0].name == "visitor-counter-staging" && run.production.bucket == "visitor-counter-production"
     error_message = "Two stages share a bucket."
   }
   assert {
@@ -54,7 +54,7 @@ run "staging" {
     condition = length(setintersection(
       toset([
         oci_functions_application.counter.display_name, oci_artifacts_container_repository.counter.display_name,
-        oci_ons_notification_topic.counter.name, oci_logging_log_group.counter.display_name,
+        oci_ons_notification_topic.counter[0].name, oci_logging_log_group.counter.display_name,
         oci_identity_dynamic_group.function[0].name, oci_identity_policy.function[0].name, oci_identity_policy.gateway.name,
       ]),
       toset(["visitor-counter-production", "visitor-counter-production-function", "visitor-counter-production-gateway"]),

@@ -29,6 +29,18 @@ mock_provider "aws" {
       execution_arn = "arn:aws:execute-api:eu-central-1:123456789012:abc"
     }
   }
+  mock_resource "aws_api_gateway_rest_api" {
+    defaults = {
+      id            = "def"
+      execution_arn = "arn:aws:execute-api:eu-central-1:123456789012:def"
+    }
+  }
+  mock_resource "aws_api_gateway_stage" {
+    defaults = { invoke_url = "https://def.execute-api.eu-central-1.amazonaws.com/v1" }
+  }
+  mock_resource "aws_apigatewayv2_domain_name" {
+    defaults = { id = "count.example.com" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/made" }
   }
@@ -66,6 +78,14 @@ run "defaults" {
     error_message = "The table is not the one that the function knows, or is paid for while nobody comes."
   }
   assert {
+    condition     = !aws_dynamodb_table.counter.ttl[0].enabled
+    error_message = "DynamoDB may delete the counter."
+  }
+  assert {
+    condition     = length(aws_api_gateway_rest_api.counter) + length(aws_apigatewayv2_domain_name.own) == 0
+    error_message = "There is a gateway or a domain that nobody asked for."
+  }
+  assert {
     condition     = aws_dynamodb_table.counter.deletion_protection_enabled && aws_dynamodb_table.counter.point_in_time_recovery[0].enabled
     error_message = "The numbers can be lost."
   }
@@ -100,23 +120,24 @@ run "defaults" {
       "GET /health", "HEAD /health", "OPTIONS /health",
       "GET /stats", "HEAD /stats", "OPTIONS /stats",
       "GET /report", "POST /report", "OPTIONS /report",
+      "ANY /v1/{proxy+}", "ANY /HttpVisitor", "ANY /visitor-counter",
     ])
     error_message = "The routes are not the contract."
   }
   assert {
-    condition     = aws_apigatewayv2_integration.function.payload_format_version == "2.0" && aws_apigatewayv2_integration.function.integration_uri == aws_lambda_alias.live.invoke_arn && aws_lambda_permission.gateway.qualifier == "live"
+    condition     = aws_apigatewayv2_integration.function[0].payload_format_version == "2.0" && aws_apigatewayv2_integration.function[0].integration_uri == aws_lambda_alias.live.invoke_arn && aws_lambda_permission.gateway[0].qualifier == "live"
     error_message = "The gateway calls something else than what is live."
   }
   assert {
-    condition     = aws_lambda_permission.gateway.source_arn == "arn:aws:execute-api:eu-central-1:123456789012:abc/*/*"
+    condition     = aws_lambda_permission.gateway[0].source_arn == "arn:aws:execute-api:eu-central-1:123456789012:abc/*/*"
     error_message = "Other gateways may call the function."
   }
   assert {
-    condition     = length(aws_apigatewayv2_api.counter.cors_configuration) == 0 && length(aws_apigatewayv2_stage.live.access_log_settings) == 0
+    condition     = length(aws_apigatewayv2_api.counter[0].cors_configuration) == 0 && length(aws_apigatewayv2_stage.live[0].access_log_settings) == 0
     error_message = "The gateway answers CORS, which the function does, or keeps visitors' addresses."
   }
   assert {
-    condition     = aws_apigatewayv2_stage.live.default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.live.default_route_settings[0].throttling_burst_limit == 100
+    condition     = aws_apigatewayv2_stage.live[0].default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.live[0].default_route_settings[0].throttling_burst_limit == 100
     error_message = "Nothing bounds the bill."
   }
   assert {
@@ -166,7 +187,7 @@ run "defaults" {
     error_message = "Somebody outside may sign in, whom nobody asked for."
   }
   assert {
-    condition     = output.url == "https://abc.execute-api.eu-central-1.amazonaws.com" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
+    condition     = output.url == "https://abc.execute-api.eu-central-1.amazonaws.com/v1" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
     error_message = "The address or the snippet is wrong."
   }
 }
@@ -303,11 +324,134 @@ run "second_stage" {
   assert {
     condition = alltrue([
       for name in [
-        aws_dynamodb_table.counter.name, aws_lambda_function.counter.function_name, aws_apigatewayv2_api.counter.name, aws_sns_topic.report.name,
+        aws_dynamodb_table.counter.name, aws_lambda_function.counter.function_name, aws_apigatewayv2_api.counter[0].name, aws_sns_topic.report.name,
         aws_sns_topic.alarms.name, aws_iam_role.function.name, aws_iam_role.schedule[0].name, aws_iam_role.pipeline[0].name, aws_ssm_parameter.salt.name,
         aws_ssm_parameter.report_token.name, aws_cloudwatch_log_group.function.name, aws_scheduler_schedule.report[0].name, aws_budgets_budget.month[0].name,
       ] : strcontains(name, "green")
     ])
     error_message = "Two stages share a name, and with it a number."
+  }
+}
+
+run "any_setting" {
+  command = plan
+
+  variables {
+    settings = { COUNT_ON = "POST", TIMEZONE = "Europe/Berlin", COUNTER_PATHS = "ResumeSiteCounter, /", TABLE_KEY = "SiteName", EMPTY = "" }
+  }
+
+  assert {
+    condition = { for name, value in aws_lambda_function.counter.environment[0].variables : name => value if contains(["COUNT_ON", "TIMEZONE", "TABLE_KEY", "EMPTY"], name) } == {
+      COUNT_ON  = "POST"
+      TABLE_KEY = "SiteName"
+      TIMEZONE  = "Europe/Berlin"
+    }
+    error_message = "A setting did not arrive, or one without a value did."
+  }
+  assert {
+    condition     = aws_dynamodb_table.counter.hash_key == "SiteName" && one(aws_dynamodb_table.counter.attribute).name == "SiteName"
+    error_message = "The table has another key than the function."
+  }
+  assert {
+    condition     = length(setintersection(keys(aws_apigatewayv2_route.contract), ["ANY /ResumeSiteCounter", "ANY /", "ANY /HttpVisitor"])) == 2
+    error_message = "A further name of /counter is no route, or one that nobody wants is."
+  }
+}
+
+run "a_rest_gateway" {
+  command = plan
+
+  variables {
+    gateway = "rest"
+    api_key = true
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.counter) + length(aws_apigatewayv2_route.contract) == 0
+    error_message = "There are two gateways."
+  }
+  assert {
+    condition = { for path, methods in jsondecode(aws_api_gateway_rest_api.counter[0].body).paths : path => toset(keys(methods)) } == {
+      "/counter"            = toset(["get", "head", "post", "options"])
+      "/badge.svg"          = toset(["get", "head", "options"])
+      "/health"             = toset(["get", "head", "options"])
+      "/stats"              = toset(["get", "head", "options"])
+      "/report"             = toset(["get", "post", "options"])
+      "/visitor-counter.js" = toset(["get", "head", "options"])
+      "/busuanzi.js"        = toset(["get", "head", "options"])
+      "/owner"              = toset(["get", "head", "options"])
+      "/HttpVisitor"        = toset(["get", "head", "post", "options"])
+      "/visitor-counter"    = toset(["get", "head", "post", "options"])
+    }
+    error_message = "The routes are not the contract."
+  }
+  assert {
+    condition = alltrue(flatten([
+      for path, methods in jsondecode(aws_api_gateway_rest_api.counter[0].body).paths : [
+        for method, operation in methods :
+        (length(operation.security) == 1) == (method != "options") &&
+        operation["x-amazon-apigateway-integration"].uri == aws_lambda_alias.live.invoke_arn &&
+        operation["x-amazon-apigateway-integration"].type == "aws_proxy"
+      ]
+    ]))
+    error_message = "A route needs no key, or a preflight needs one, or something else than what is live is called."
+  }
+  assert {
+    condition     = aws_lambda_permission.rest[0].source_arn == "arn:aws:execute-api:eu-central-1:123456789012:def/*/*" && aws_lambda_permission.rest[0].qualifier == "live"
+    error_message = "The gateway may not call what is live."
+  }
+  assert {
+    condition     = aws_api_gateway_method_settings.all[0].settings[0].throttling_rate_limit == 50 && one(one(aws_api_gateway_usage_plan.pages).throttle_settings).rate_limit == 50
+    error_message = "Nothing bounds the bill."
+  }
+  assert {
+    condition     = length(aws_api_gateway_api_key.pages) == 1 && length(aws_api_gateway_usage_plan_key.pages) == 1
+    error_message = "There is no key, or it opens nothing."
+  }
+  assert {
+    condition     = output.url == "https://def.execute-api.eu-central-1.amazonaws.com/v1" && aws_cloudwatch_metric_alarm.trouble["gateway"].metric_name == "5XXError"
+    error_message = "The address is wrong, or the alarm looks at another gateway."
+  }
+}
+
+run "a_rest_gateway_without_a_key" {
+  command = plan
+
+  variables {
+    gateway = "rest"
+  }
+
+  assert {
+    condition     = alltrue(flatten([for methods in values(jsondecode(aws_api_gateway_rest_api.counter[0].body).paths) : [for operation in values(methods) : length(operation.security) == 0]])) && length(aws_api_gateway_api_key.pages) == 0
+    error_message = "A key is needed that nobody asked for."
+  }
+}
+
+run "a_domain" {
+  command = plan
+
+  variables {
+    domain          = "count.example.com"
+    certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/made-up"
+  }
+
+  assert {
+    condition     = output.url == "https://count.example.com/v1" && aws_apigatewayv2_api_mapping.own[0].api_id == "abc" && aws_apigatewayv2_api_mapping.own[0].stage == "$default"
+    error_message = "The domain does not lead to the counter."
+  }
+}
+
+run "a_domain_before_a_rest_gateway" {
+  command = plan
+
+  variables {
+    gateway         = "rest"
+    domain          = "count.example.com"
+    certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/made-up"
+  }
+
+  assert {
+    condition     = output.url == "https://count.example.com/v1" && aws_apigatewayv2_api_mapping.own[0].api_id == "def" && aws_apigatewayv2_api_mapping.own[0].api_mapping_key == "v1"
+    error_message = "The domain does not lead to the counter."
   }
 }

@@ -321,3 +321,83 @@ run "a_bucket_by_its_address" {
 
   expect_failures = [var.state_bucket]
 }
+
+run "a_setting_in_small_letters" {
+  command = plan
+
+  variables {
+    settings = { count_on = "POST" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_salt_among_the_settings" {
+  command = plan
+
+  variables {
+    settings = { SALT = "salt" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_table_among_the_settings" {
+  command = plan
+
+  variables {
+    settings = { TABLE_NAME = "mine" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "settings_without_end" {
+  command = plan
+
+  variables {
+    settings = { PAGE_LIST = join(",", [for number in range(1000) : "/page${number}"]) }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_gateway_of_no_kind" {
+  command = plan
+
+  variables {
+    gateway = "websocket"
+  }
+
+  expect_failures = [var.gateway]
+}
+
+run "a_domain_with_a_scheme" {
+  command = plan
+
+  variables {
+    domain = "https://count.example.com"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "a_certificate_by_name" {
+  command = plan
+
+  variables {
+    certificate_arn = "count.example.com"
+  }
+
+  expect_failures = [var.certificate_arn]
+}
+
+run "a_domain_without_a_certificate" {
+  command = plan
+
+  variables {
+    domain = "count.example.com"
+  }
+
+  expect_failures = [aws_apigatewayv2_domain_name.own]
+}

@@ -309,3 +309,23 @@ run "a_state_by_its_account" {
 
   expect_failures = [var.state_container_id]
 }
+
+run "a_setting_in_small_letters" {
+  command = plan
+
+  variables {
+    settings = { count_on = "POST" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_salt_among_the_settings" {
+  command = plan
+
+  variables {
+    settings = { SALT = "salt" }
+  }
+
+  expect_failures = [var.settings]
+}

@@ -386,3 +386,20 @@ run "settings_of_ones_own" {
     error_message = "The owner cannot look at his table."
   }
 }
+
+run "any_setting" {
+  command = plan
+
+  variables {
+    settings = { COUNT_ON = "POST", TIMEZONE = "Europe/Berlin", PAGES = "50", EMPTY = "" }
+  }
+
+  assert {
+    condition = { for name, value in nonsensitive(azurerm_function_app_flex_consumption.counter.app_settings) : name => value if contains(["COUNT_ON", "TIMEZONE", "PAGES", "EMPTY"], name) } == {
+      COUNT_ON = "POST"
+      PAGES    = "50"
+      TIMEZONE = "Europe/Berlin"
+    }
+    error_message = "A setting did not arrive, or one without a value did."
+  }
+}
