@@ -17,7 +17,7 @@ export TOKEN
 contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--send-report) \
 	$(if $(ORIGIN),--origin "$(ORIGIN)")
 
-.PHONY: help run test test-all lint contract bench soak package release lock clean
+.PHONY: help run test check test-all lint contract bench soak package release lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -37,12 +37,16 @@ test-all: test ## the same, and then the tests that take longer
 lint: $(VENV)/installed-test ## ruff, mypy and import-linter
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
-	@$(python) -m mypy . .github/report.py .github/ship.py .github/release.py
+	@$(python) -m mypy . .github/ship.py .github/release.py
 	@$(VENV)/bin/lint-imports --no-cache
 
 contract: $(python) ## whether a counter that runs somewhere keeps its word: URL=https://host/v1 TOKEN=...
 	@$(python) -c 'import pytest' 2>/dev/null || $(pip) -r tests/contract/requirements.lock
 	@$(python) -m pytest tests/contract --url "$(URL)" --junitxml build/contract.xml $(contract) $(ARGS)
+
+check: $(python) ## whether your counter works, and what to do if not: URL=https://host/v1, TOKEN=... COUNT=yes REPORT=yes
+	@$(python) -m clouds.check "$(URL)" $(if $(ORIGIN),--origin "$(ORIGIN)") \
+	    $(if $(filter yes,$(COUNT)),--count) $(if $(filter yes,$(REPORT)),--report)
 
 bench: $(VENV)/installed-test ## the measurements behind the README's numbers
 	@$(python) -m bench $(ARGS)
