@@ -8,7 +8,7 @@ from typing import Any
 
 from counter.request import Request, Response
 from counter.settings import Settings, SettingsError
-from counter.store import CorruptDocument, StoreError, Unavailable
+from counter.store import Conflict, CorruptDocument, StoreError, Unavailable
 
 Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
 """Status, content and headers. An object is sent as JSON, with the request's id in it; bytes are sent as they are,
@@ -25,28 +25,31 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
     elif isinstance(content, bytes):
         body = content
     else:
-        body = json.dumps({**content, "requestId": request.id}, separators=(",", ":")).encode()
+        body = json.dumps({**content, "requestId": request.public_id}, separators=(",", ":")).encode()
     return Response(
         status,
         {
             "Content-Type": "application/json",
-            "Cache-Control": "no-store",
+            "Cache-Control": "no-cache, no-store, must-revalidate",
             "X-Content-Type-Options": "nosniff",
-            "X-Request-Id": request.id,
-            **_cors(request, settings),
+            "X-Request-Id": request.public_id,
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            **settings.allowed_origins.headers(request.headers, preflight=request.method == "OPTIONS"),
             **headers,
         },
         body,
     )
 
 
-def error(status: int, word: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
-    """An error: `word` for machines, `message` for people. Neither quotes what was sent or what is stored."""
-    return status, {"ok": False, "error": word, "message": message, **more}, headers or {}
+def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    """An error: `code` for machines, `message` for people. Neither quotes what was sent or what is stored."""
+    return status, {"ok": False, "status": "error", "error": code, "message": message, **more}, headers or {}
 
 
 def failed(problem: SettingsError | StoreError) -> Answer:
     """The error for what the settings or the store could not do."""
+    if isinstance(problem, Conflict):
+        return error(503, "conflict", str(problem), retry_after(2), mayBeCounted=False)
     if isinstance(problem, Unavailable):
         later = retry_after(2)
         return error(503, "storage_unavailable", str(problem), later, mayBeCounted=problem.in_doubt)
@@ -56,22 +59,3 @@ def failed(problem: SettingsError | StoreError) -> Answer:
 def retry_after(seconds: int) -> Mapping[str, str]:
     """The header that asks to come back later."""
     return {"Retry-After": str(seconds)}
-
-
-def _cors(request: Request, settings: Settings) -> dict[str, str]:
-    allowed = settings.allowed_origins
-    headers = {"Access-Control-Expose-Headers": "X-Request-Id, Retry-After"}
-    origin = request.headers.get("origin", "")
-    if "*" in allowed:
-        headers["Access-Control-Allow-Origin"] = "*"
-    else:
-        headers["Vary"] = "Origin"
-        if origin.lower() not in allowed:
-            return headers
-        # The listed spelling, not the one that was sent: nothing sent is repeated.
-        headers["Access-Control-Allow-Origin"] = origin.lower()
-    if request.method == "OPTIONS":
-        headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
-        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        headers["Access-Control-Max-Age"] = "86400"
-    return headers

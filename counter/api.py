@@ -1,34 +1,31 @@
 """What the counter answers: a Request in, a Response out, the same behind every entrypoint.
 
-What a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner. Nothing that
-was sent is repeated in an answer, but for a badge's label and color, which are checked and escaped.
+What a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner. What
+was sent is only repeated in an answer after it was checked: the name of a form, a page, a badge's label and color.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from counter.answer import Answer, error, failed, respond, retry_after
 from counter.badge import Badge, is_known, tag
-from counter.crawlers import is_crawler
+from counter.owner import is_owner
+from counter.page_view import PageView, reason_not_to_count
 from counter.report import NotPublished, Publisher, compose
 from counter.request import BadRequest, Request, Response
 from counter.settings import Settings, SettingsError
+from counter.shown import iso, number, shields, shown
 from counter.stats import stats
 from counter.store import StoreError
 from counter.tally import Tally, Visit
-from counter_store import CounterStore
 from privacy import visitor_hash
 
 SERVICE = "visitor-counter"
-_VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_HINTS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 BADGE_SECONDS = 300
 """How long a badge may be kept. Every one that is not costs a storage request: asked for through one cache, as READMEs
@@ -42,23 +39,40 @@ _PICTURE = {
 _RETRY_LATER = retry_after(30)
 
 
+class Store(Protocol):
+    """Where visits are kept; counter_store has the one there is. `at` is in unix seconds, `deadline` in monotonic ones.
+    Every method raises StoreError."""
+
+    def keep(self, visit: Visit, at: float, deadline: float) -> Tally | None:
+        """Counts `visit` exactly once; the tally to show, None when none could be read."""
+
+    def read(self, deadline: float) -> Tally:
+        """The tally. Counts nothing."""
+
+    def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
+        """The exact tally, and how many visits had waited in the journal."""
+
+
 class Api:
     """The counter's answers. `publisher` is asked for when a report is to go out, and raises NotPublished where
-    the owner has named no place. `now` gives unix seconds."""
+    there is no place to send it to. `now` gives unix seconds, `warnings` what the storage says should not stay."""
 
     def __init__(
         self,
         settings: Settings,
-        store: CounterStore,
+        store: Store,
         publisher: Callable[[], Publisher],
         now: Callable[[], float],
+        warnings: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.settings = settings
         self._store = store
         self._publisher = publisher
         self._now = now
+        self._warnings = warnings
         self._unclear_on: date | None = None
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
+            **dict.fromkeys(settings.counter_paths, (("GET", "HEAD", "POST"), self._counter)),
             "counter": (("GET", "HEAD", "POST"), self._counter),
             "badge.svg": (("GET", "HEAD"), self._badge),
             "health": (("GET", "HEAD"), self._health),
@@ -72,7 +86,7 @@ class Api:
             request = request.resolved()
             answer = self._dispatch(request)
         except BadRequest as problem:
-            answer = error(problem.status, problem.word, str(problem))
+            answer = error(problem.status, problem.code, str(problem))
         except StoreError as problem:
             answer = failed(problem)
         return respond(request, self.settings, answer)
@@ -89,30 +103,26 @@ class Api:
         return handle(request)
 
     def _counter(self, request: Request) -> Answer:
+        form = request.query.get("as")
+        if form == "shields":
+            return 200, shields(Badge.of(request.query), self._store.read(request.deadline)), {}
+        view = PageView.read(request)
         counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on_get)
-        if not counts or request.query.get("peek", "0").lower() not in ("0", "false", "no"):
-            return 200, _shown(self._store.read(request.deadline), "peek"), {}
-        visit = self._visit(request)
-        tally = self._store.keep(visit, self._now(), request.deadline)
-        return 200, _shown(tally, visit.reason), {}
+        if counts and not view.peek:
+            visit = self._visit(request, view)
+            reason, tally = visit.reason, self._store.keep(visit, self._now(), request.deadline)
+        else:
+            reason, tally = "peek", self._store.read(request.deadline)
+        return 200, number(tally) if form == "number" else shown(tally, view, reason, self._today(), form), {}
 
-    def _visit(self, request: Request) -> Visit:
-        vid = None if _wants_privacy(request) else _vid(request)
-        reason = self._filtered(request)
+    def _visit(self, request: Request, view: PageView) -> Visit:
+        reason = reason_not_to_count(view, request, self.settings)
         return Visit(
             id=_visit_id(request.id),
             day=str(self._today().date()),
-            visitor=visitor_hash(self.settings.salt.reveal(), vid) if vid and not reason else None,
+            visitor=visitor_hash(self.settings.salt.reveal(), view.vid) if view.vid and not reason else None,
             reason=reason,
         )
-
-    def _filtered(self, request: Request) -> str | None:
-        hints = " ".join(request.headers.get(name, "") for name in _HINTS).lower()
-        if "prefetch" in hints or "prerender" in hints or "preview" in hints:
-            return "prefetch"
-        if self.settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
-            return "crawler"
-        return None
 
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)
@@ -123,22 +133,22 @@ class Api:
         return 200, picture, headers
 
     def _health(self, request: Request) -> Answer:
-        warnings = {"warnings": self.settings.warnings} if self.settings.warnings else {}
         try:
             count = self._store.read(request.deadline).pageviews
         except StoreError as problem:
-            return unhealthy(problem, self._now(), **warnings)
+            return unhealthy(problem, self._now(), self.settings.warnings)
         state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
-        return 200, {**state, "timestamp": _iso(self._now()), **warnings}, {}
+        warnings = (*self.settings.warnings, *self._warnings())
+        return 200, {**state, "timestamp": iso(self._today()), **({"warnings": warnings} if warnings else {})}, {}
 
     def _stats(self, request: Request) -> Answer:
-        if not self._is_owner(request):
+        if not is_owner(request, self.settings):
             return _unauthorized()
         tally, waiting = self._store.settle(self._now(), request.deadline)
         return 200, stats(tally, waiting, self._today(), self.settings), {}
 
     def _report(self, request: Request) -> Answer:
-        if not self._is_owner(request):
+        if not is_owner(request, self.settings):
             return _unauthorized()
         today = self._today()
         try:
@@ -153,29 +163,16 @@ class Api:
         self._unclear_on = None
         return 200, {"ok": True, "report": True}, {}
 
-    def _is_owner(self, request: Request) -> bool:
-        if request.direct:
-            return True
-        if self.settings.report_token is None:
-            return False
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = request.query.get("token", "")
-        # Of the hashes, so that not even the length can be told from the time it takes.
-        return hmac.compare_digest(_sha256(given.strip()), _sha256(self.settings.report_token.reveal()))
-
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)
 
 
-def unhealthy(problem: SettingsError | StoreError, now: float, **more: Any) -> Answer:
+def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequence[str] = ()) -> Answer:
     """What /health says of `problem`, at `now` in unix seconds."""
-    state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
-    return 503, {**state, "timestamp": _iso(now), **more}, _RETRY_LATER
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    state: dict[str, Any] = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
+    if warnings:
+        state["warnings"] = warnings
+    return 503, {**state, "timestamp": iso(datetime.fromtimestamp(now, UTC))}, _RETRY_LATER
 
 
 def _unauthorized() -> Answer:
@@ -183,40 +180,6 @@ def _unauthorized() -> Answer:
     return error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.", scheme)
 
 
-def _shown(tally: Tally | None, reason: str | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "ok": True,
-        "count": tally.pageviews if tally else None,
-        "unique": tally.unique if tally else None,
-        "updatedAt": tally.updated_at if tally else None,
-        "counted": reason is None,
-    }
-    if tally and tally.unique_is_estimate:
-        shown["uniqueIsEstimate"] = True
-    if reason is not None:
-        shown["reason"] = reason
-    return shown
-
-
-def _wants_privacy(request: Request) -> bool:
-    return request.headers.get("sec-gpc", "").strip() == "1" or request.headers.get("dnt", "").strip() == "1"
-
-
-def _vid(request: Request) -> str | None:
-    vid = request.query["vid"] if "vid" in request.query else _vid_in_body(request)
-    if vid is not None and not (isinstance(vid, str) and _VID.fullmatch(vid)):
-        raise BadRequest("invalid_vid", "vid must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
-    return vid
-
-
-def _vid_in_body(request: Request) -> Any:
-    return request.json.get("vid") if request.method == "POST" else None
-
-
 def _visit_id(request_id: str) -> str:
     # Short, of one form whatever the platform's ids look like, and safe in the name of an object.
     return base64.urlsafe_b64encode(hashlib.sha256(request_id.encode()).digest()[:9]).decode("ascii")
-
-
-def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

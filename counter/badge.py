@@ -110,12 +110,14 @@ class Badge:
             raise BadRequest("invalid_color", f"color must be 3 or 6 hex digits, or one of {', '.join(COLORS)}.")
         return cls(metric, label.strip(), COLORS.get(color) or _six_digits(color))
 
+    def message(self, tally: Tally) -> str:
+        """The number in `tally`, as people write it."""
+        number = f"{tally.unique if self.metric == 'unique' else tally.pageviews:,}"
+        return f"~{number}" if self.metric == "unique" and tally.unique_is_estimate else number
+
     def svg(self, tally: Tally) -> bytes:
         """The badge with the number in `tally`. The same number gives the same bytes."""
-        number = f"{tally.unique if self.metric == 'unique' else tally.pageviews:,}"
-        if self.metric == "unique" and tally.unique_is_estimate:
-            number = f"~{number}"
-        return _draw(self.label, number, self.color).encode()
+        return _draw(self.label, self.message(tally), self.color).encode()
 
 
 def tag(picture: bytes) -> str:

@@ -27,12 +27,13 @@ def answer(api: Callable[[], Api], request: Request) -> Response:
         response = counter.answer(request)
         if request.url is None and response.status >= 500:
             # Nobody looks at what a schedule is answered.
-            log.error("a direct call failed: %s", response.body.decode())
+            log.error("a direct call failed (the platform's id: %s): %s", request.id, response.body.decode())
     except (SettingsError, StoreError) as problem:
         log.error("the counter cannot start: %s", problem)
         response = unready(request, problem, time.time(), settings)
     except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the log the place
-        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), request.id)
+        ids = f"{request.public_id} (the platform's: {request.id})"
+        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), ids)
         response = internal_error(request, settings)
     return response
 

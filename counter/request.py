@@ -7,22 +7,28 @@ who made it, and its JSON body may name what is asked for.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
-LONGEST_BODY = 16 * 1024
-_ASKED = frozenset({"path", "httpMethod", "method", "vid", "peek", "queryStringParameters", "body"})
+MAX_BODY = 16 * 1024
+MAX_PARAMETERS = 50
+
+PAGE_VIEW = ("vid", "skip", "peek")
+"""What a page may send about a view, in the query or as members of a JSON body."""
+
+_EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "body"})
 
 
 class BadRequest(Exception):
-    """What was sent cannot be understood. `word` is for machines, the text for people; it quotes nothing."""
+    """A request that cannot be answered. `code` is for machines, the text for people; it quotes nothing."""
 
-    def __init__(self, word: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
-        self.word = word
+        self.code = code
         self.status = status
 
 
@@ -39,54 +45,51 @@ class Request:
     body: bytes = b""
     direct: bool = False
 
+    @cached_property
+    def public_id(self) -> str:
+        """The id that the answer shows: a UUID, and the same one whenever the platform delivers the call again."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))
+
     @property
     def route(self) -> str:
-        """The end of the path: gateways put a prefix in front."""
+        """The last segment of the path in lower case: gateways put a prefix in front."""
         path = (self.url or "").partition("?")[0]
-        return path.rstrip("/").rpartition("/")[2]
+        return unquote(path.rstrip("/").rpartition("/")[2]).lower()
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """The query, percent-decoded once; of a repeated parameter the first. Raises BadRequest."""
-        try:
-            pairs = parse_qsl((self.url or "").partition("?")[2], keep_blank_values=True, max_num_fields=50)
-        except ValueError as error:
-            raise BadRequest("bad_request", "The query has too many parameters.") from error
-        return dict(reversed(pairs))
+        """The first MAX_PARAMETERS of the query, percent-decoded once; of a repeated parameter the first."""
+        pairs = (self.url or "").partition("?")[2].split("&")[:MAX_PARAMETERS]
+        return dict(reversed(parse_qsl("&".join(pairs), keep_blank_values=True)))
 
     @cached_property
-    def json(self) -> Mapping[str, Any]:
-        """The body as a JSON object; empty for an empty body. Raises BadRequest."""
-        if len(self.body) > LONGEST_BODY:
+    def json(self) -> Mapping[str, Any] | None:
+        """The body as a JSON object: empty for an empty body, None for one that is no JSON object. Raises BadRequest
+        where it is larger than MAX_BODY."""
+        if len(self.body) > MAX_BODY:
             raise BadRequest("too_large", "The body is too large.", 413)
         if not self.body.strip():
             return {}
         try:
             content = json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            raise BadRequest("bad_request", "The body is not JSON.") from error
-        if not isinstance(content, dict):
-            raise BadRequest("bad_request", "The body is not a JSON object.")
-        return content
+        except (ValueError, RecursionError):
+            return None
+        return content if isinstance(content, dict) else None
 
     def resolved(self) -> Request:
-        """A direct call as the HTTP request its body describes: `{"path":"/report"}`, `{"vid":"…"}`, an API gateway's
-        event; nothing at all means `GET /counter`. Any other call as it is. Raises BadRequest."""
+        """A direct call as the HTTP request that its body describes: `{"path": "/report"}`, `{"vid": "…"}`, an API
+        gateway's event. Any other body is what came with a page view. A call with a URL stays as it is. Raises
+        BadRequest."""
         if self.url is not None:
             return self
-        asked = self.json
-        if asked and not _ASKED & asked.keys():
-            raise BadRequest("bad_request", 'The body should be empty or like {"path": "/counter"}.')
+        asked = {name: value for name, value in (self.json or {}).items() if value is not None}
         path, method = asked.get("path", "/counter"), asked.get("httpMethod", asked.get("method", "GET"))
-        parameters = asked.get("queryStringParameters") or {}
-        body = asked.get("body") or ""
-        if not (isinstance(path, str) and isinstance(method, str) and isinstance(parameters, dict)):
-            raise BadRequest("bad_request", "path and httpMethod should be text, queryStringParameters an object.")
-        named = {key: asked[key] for key in ("vid", "peek") if key in asked}
-        if not isinstance(named.get("vid", ""), (str, type(None))):
-            named["vid"] = ""  # as invalid as in the body of a POST, and not the visitor "5" or "True"
-        given = {key: value for key, value in {**parameters, **named}.items() if value is not None}
-        query = urlencode(given, errors="replace")
+        parameters, body = asked.get("queryStringParameters", {}), asked.get("body", "")
+        is_event = isinstance(path, str) and isinstance(method, str) and isinstance(parameters, dict)
+        if not (is_event and _EVENT & asked.keys()):
+            return replace(self, method="GET", url="/counter", direct=True)
+        query = urlencode({name: value for name, value in parameters.items() if value is not None}, errors="replace")
+        body = body or {name: asked[name] for name in PAGE_VIEW if name in asked}
         return replace(
             self,
             method=method.upper(),

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
+from counter.cors import Origins
+
 DEFAULT_SALT = "change-me"
 LONGEST_HISTORY = 800
 MOST_SEEN = 1000
@@ -20,7 +22,6 @@ SHORTEST_TOKEN = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]*[0-9A-Fa-f][0-9A-Fa-f:.]*\]"
 _URL = re.compile(rf"https?://(?:{_HOST})(?::(\d{{1,5}}))?/?", re.ASCII)
 
@@ -86,7 +87,8 @@ class Settings:
 
     salt: Secret = Secret(DEFAULT_SALT)  # noqa: RUF009 - a value that never changes
     report_token: Secret | None = None
-    allowed_origins: frozenset[str] = frozenset({"*"})
+    allowed_origins: Origins = Origins()  # noqa: RUF009 - a value that never changes
+    counter_paths: frozenset[str] = frozenset({"httpvisitor", "visitor-counter"})
     count_on_get: bool = True
     ignore_crawlers: bool = True
     seen_limit: int = 400
@@ -103,7 +105,8 @@ class Settings:
         return cls(
             salt=Secret(salt) if salt else default.salt,
             report_token=Secret(token) if token else None,
-            allowed_origins=environment.read("ALLOWED_ORIGINS", _origins, default.allowed_origins),
+            allowed_origins=environment.read("ALLOWED_ORIGINS", Origins.parse, default.allowed_origins),
+            counter_paths=environment.read("COUNTER_PATHS", _last_segments, default.counter_paths),
             count_on_get=environment.read("COUNT_ON", _is_get, default.count_on_get),
             ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
             seen_limit=environment.read("SEEN_LIMIT", _whole(0, MOST_SEEN), default.seen_limit),
@@ -128,13 +131,9 @@ class Settings:
         return ()
 
 
-def _origins(text: str) -> frozenset[str]:
-    origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
-    if "*" in origins and len(origins) > 1:
-        raise ValueError("must be either * or a list of origins, not both")
-    if not origins or not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("must be * or a comma-separated list like https://example.com, without paths or final slashes")
-    return origins
+def _last_segments(text: str) -> frozenset[str]:
+    """The last segments of a comma-separated list of paths, as Request.route has them; "" for the path `/`."""
+    return frozenset(path.strip().strip("/").rpartition("/")[2].lower() for path in text.split(",") if path.strip())
 
 
 def _is_get(text: str) -> bool:

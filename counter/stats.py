@@ -58,5 +58,5 @@ def _in_force(settings: Settings) -> dict[str, Any]:
         "SEEN_LIMIT": settings.seen_limit,
         "HISTORY_DAYS": settings.history_days,
         "IGNORE_CRAWLERS": settings.ignore_crawlers,
-        "ALLOWED_ORIGINS": ",".join(sorted(settings.allowed_origins)),
+        "ALLOWED_ORIGINS": str(settings.allowed_origins),
     }

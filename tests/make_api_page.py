@@ -78,8 +78,8 @@ def _ends(document: Mapping[str, Any]) -> Iterator[str]:
     call = document["components"]["schemas"]["DirectCall"]
     yield f"\n## DirectCall\n\n{call['description']}\n"
     yield from (f"    {json.dumps(example)}" for example in call["examples"])
-    yield "\n## Words for what is wrong\n"
-    yield ", ".join(f"`{word}`" for word in document["components"]["schemas"]["Word"]["enum"]) + "."
+    yield "\n## Error codes\n"
+    yield ", ".join(f"`{code}`" for code in document["components"]["schemas"]["ErrorCode"]["enum"]) + "."
 
 
 def resolved(document: Mapping[str, Any], thing: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -79,7 +79,6 @@ PEOPLE: Final = frozenset(
         "Trae\\/",  # the same
         "Anchor Browser",
         "Playwright",  # its own HTTP client; the browsers it drives do not say so
-        "HeadlessChrome",  # says how a browser is driven, not by whom: owners try their own page with it
         "Tumblr\\/",  # the browsers inside applications
         "PayPal\\/",
         "Viber",
@@ -91,8 +90,9 @@ PEOPLE: Final = frozenset(
 LEFT_OUT: Final = TOOLS | PEOPLE
 
 # How crawlers that are on no list yet call themselves. Not one of 52,000 agents of real devices in the test data of
-# ua-parser and Matomo holds one of these, although Cubot makes phones.
-SAID_BY_ITSELF: Final = ("bot/", "crawler", "spider/")
+# ua-parser and Matomo holds one of these, although Cubot makes phones. A browser without a window is driven by a
+# program: one that prerenders, takes screenshots or runs tests.
+SAID_BY_ITSELF: Final = ("bot/", "crawler", "headless", "spider/")
 
 # What a pattern means, where its letters alone would mean more.
 NARROWED: Final[dict[str, tuple[str, ...]]] = {

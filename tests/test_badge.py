@@ -190,7 +190,7 @@ def test_what_is_wrong_is_refused(parameter: str, value: str) -> None:
     assert (response.status, answer["error"]) == (400, f"invalid_{parameter}")
     assert answer["message"].startswith(f"{parameter} must be ")
     assert response.headers["Content-Type"] == "application/json"
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-cache, no-store, must-revalidate"
     assert "ETag" not in response.headers
 
 
@@ -249,7 +249,7 @@ def test_without_a_number_there_is_no_picture() -> None:
 
     assert (response.status, json.loads(response.body)["error"]) == (503, "storage_unavailable")
     assert response.headers["Content-Type"] == "application/json"
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-cache, no-store, must-revalidate"
     assert "Retry-After" in response.headers
 
 
@@ -258,7 +258,7 @@ def test_damaged_document_is_no_picture() -> None:
     response = get(data=b"{")
 
     assert (response.status, json.loads(response.body)["error"]) == (500, "damaged_document")
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-cache, no-store, must-revalidate"
 
 
 def test_wrong_query_costs_no_request() -> None:

@@ -29,7 +29,6 @@ BROWSERS = [
     WINDOWS.format(" Vivaldi/7.0.3495.18"),
     WINDOWS.format(" SE 2.X MetaSr 1.0"),  # Sogou
     WINDOWS.format(" coc_coc_browser/130.0.122"),
-    WINDOWS.replace("Chrome/", "HeadlessChrome/").format(""),  # an owner who tries the page by program
     MAC.format("537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"),
     MAC.format("605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15"),
     MAC.format("605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15 Ddg/18.1"),
@@ -121,6 +120,9 @@ CRAWLERS = [
     "Sogou web spider/4.0(+http://www.sogou.com/docs/help/webmasters.htm#07)",
     "CCBot/2.0 (https://commoncrawl.org/faq/)",
     "nobody-has-heard-of-this-bot/0.1",
+    WINDOWS.replace("Chrome/", "HeadlessChrome/").format(""),
+    WINDOWS.replace("Chrome/", "HeadlessChrome/").format(" Prerender (+https://github.com/prerender/prerender)"),
+    WINDOWS.replace("Chrome/", "HeadlessEdg/").format(""),
 ]
 
 

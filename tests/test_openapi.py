@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from counter.entrypoint import internal_error, unready
 from counter.report import NotPublished
-from counter.request import LONGEST_BODY, Request, Response
-from counter.store import CorruptDocument, Misconfigured, StoreError, Unavailable
+from counter.request import MAX_BODY, PAGE_VIEW, Request, Response
+from counter.store import Conflict, CorruptDocument, Misconfigured, StoreError, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT: Mapping[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
@@ -24,7 +24,6 @@ SCHEMAS: Mapping[str, Any] = DOCUMENT["components"]["schemas"]
 TOKEN = "a-token-of-the-owner"
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
 TAGGED = {"If-None-Match": "*"}
-MANY = "&".join(["a=b"] * 51)
 DOWN = Unavailable("The storage could not be reached.", in_doubt=False)
 DAMAGED = CorruptDocument("The counter's document is damaged (it is empty). It was not touched.")
 
@@ -96,13 +95,18 @@ CASES = [
     Case("GET", "/counter", 200, {"User-Agent": "Googlebot/2.1"}),
     Case("GET", "/counter", 200, {"Sec-Purpose": "prefetch"}),
     Case("GET", "/counter?vid=anna", 200, seen_limit="0"),
-    Case("GET", "/counter?vid=no%20good", 400),
+    Case("GET", "/counter?vid=no%20good&peek=0&skip=x&as=_", 200),
+    Case("GET", "/counter?skip=reload", 200),
+    Case("GET", "/counter", 200, {"Origin": "https://another.example"}),
+    Case("GET", "/counter?as=number", 200),
+    Case("GET", "/counter?as=visits", 200),
+    Case("GET", "/counter?as=shields", 200),
     Case("GET", "/counter", 500, failure=DAMAGED),
     Case("GET", "/counter", 500, failure=Misconfigured("Check BUCKET.")),
     Case("GET", "/counter", 503, failure=DOWN),
     Case("POST", "/counter", 200, body=b'{"vid": "anna"}'),
-    Case("POST", "/counter", 400, body=b"junk"),
-    Case("POST", "/counter", 413, body=b"x" * (LONGEST_BODY + 1)),
+    Case("POST", "/counter", 200, body=b"junk"),
+    Case("POST", "/counter", 413, body=b"x" * (MAX_BODY + 1)),
     Case("POST", "/counter", 500, failure=DAMAGED),
     Case("POST", "/counter", 503, failure=DOWN),
     Case("HEAD", "/counter", 200),
@@ -115,7 +119,6 @@ CASES = [
     Case("GET", "/badge.svg?metric=all", 400),
     Case("GET", "/badge.svg?label=", 400),
     Case("GET", "/badge.svg?color=x", 400),
-    Case("GET", f"/badge.svg?{MANY}", 400),
     Case("GET", "/badge.svg", 500, failure=DAMAGED),
     Case("GET", "/badge.svg", 503, failure=DOWN),
     Case("HEAD", "/badge.svg", 200),
@@ -132,23 +135,19 @@ CASES = [
     Case("GET", "/stats", 200, OWNER),
     Case("GET", "/stats", 200, OWNER, stored=b'{"count": 5}'),
     Case("GET", "/stats", 200, OWNER, stored=b'{"pageviews":5,"uniqueVisitors":1,"seen":[],"days":{"2026-09-21":{}}}'),
-    Case("GET", f"/stats?{MANY}", 400),
     Case("GET", "/stats", 401),
     Case("GET", "/stats", 500, OWNER, failure=DAMAGED),
     Case("GET", "/stats", 503, OWNER, failure=DOWN),
     Case("HEAD", "/stats", 200, OWNER),
-    Case("HEAD", f"/stats?{MANY}", 400),
     Case("HEAD", "/stats", 401),
     Case("HEAD", "/stats", 500, OWNER, failure=DAMAGED),
     Case("HEAD", "/stats", 503, OWNER, failure=DOWN),
     Case("OPTIONS", "/stats", 204),
     Case("GET", "/report", 200, OWNER),
-    Case("GET", f"/report?{MANY}", 400),
     Case("GET", "/report?token=wrong", 401),
     Case("GET", "/report", 500, OWNER, topic=False),
     Case("GET", "/report", 503, OWNER, failure=NotPublished("Not now.", retry=True)),
     Case("POST", f"/report?token={TOKEN}", 200),
-    Case("POST", f"/report?{MANY}", 400),
     Case("POST", "/report", 401),
     Case("POST", "/report", 500, OWNER, failure=NotPublished("Never.", retry=False)),
     Case("POST", "/report", 503, OWNER, failure=DOWN),
@@ -218,21 +217,22 @@ def test_nothing_is_left_over() -> None:
 
 def test_the_routes_are_the_api_s() -> None:
     """The document has the paths and methods that api.py answers, and no others."""
-    routes = {f"/{name}": {*methods, "OPTIONS"} for name, (methods, _) in Counter().api._routes.items()}
+    routes = {
+        f"/{name}": {*methods, "OPTIONS"} for name, (methods, _) in Counter(COUNTER_PATHS="counter").api._routes.items()
+    }
 
     assert documented_routes() == routes
 
 
-@pytest.mark.parametrize(
-    "gateway", sorted(ROOT.glob("clouds/*/gateway.tf")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_gateways_have_the_same_routes(gateway: Path) -> None:
-    """Every gateway that is told its routes is told those of the document."""
-    block = re.search(r"^  routes = \{\n(.*?)^  \}", gateway.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert block is not None, "the routes are a map: routes = { PATH = [METHODS] }"
-    lines = re.findall(r'"(/[^"]+)"\s*=\s*\[([^\]]+)\]', block[1])
+def test_the_gateway_has_the_routes() -> None:
+    """A gateway that is told its routes is told those of the document."""
+    gateway = (ROOT / "clouds" / "oracle" / "gateway.tf").read_text(encoding="utf-8")
+    block = gateway.partition("contract = {\n")[2].partition("  }")[0]
+    lines = re.findall(r'"(/[^"]+)"\s*=\s*\[([^\]]+)\]', block)
 
-    assert {path: set(re.findall(r'"(\w+)"', methods)) for path, methods in lines} == documented_routes()
+    assert {
+        path: set(re.findall(r'"(\w+)"', methods)) for path, methods in lines
+    }.items() >= documented_routes().items()
 
 
 @pytest.mark.parametrize("origins", ["", "https://one.example"], ids=["any origin", "a list"])
@@ -240,7 +240,7 @@ def test_gateways_have_the_same_routes(gateway: Path) -> None:
 def test_answers_are_as_documented(case: Case, origins: str) -> None:
     """The real answers have the documented headers, each with a documented value, and bodies of the documented form."""
     operation = DOCUMENT["paths"][path_of(case.target)][case.method.lower()]
-    case = case._replace(headers={**case.headers, "Origin": "https://one.example"})
+    case = case._replace(headers={"Origin": "https://one.example", **case.headers})
     answer = answered(case, ALLOWED_ORIGINS=origins)
 
     assert answer.status == case.status
@@ -279,6 +279,38 @@ def test_troubles_before_the_start_are_documented() -> None:
 def test_direct_calls_are_understood(body: bytes) -> None:
     """Every example of a direct call is one that the api understands."""
     assert Counter().ask(None, "GET", body=body).status == 200
+
+
+def test_the_error_codes_are_the_api_s() -> None:
+    """Every code that is documented is answered, and no other."""
+    answers = [answered(case) for case in CASES if case.method != "HEAD"]
+    answers += [Counter().ask("/nothing"), Counter().ask("/counter", "PUT")]
+    request = Request("GET", "/counter", "the-id", 0.0)
+    answers += [internal_error(request), unready(request, Conflict("Too many at once."), NOW)]
+    told = [json.loads(answer.body) for answer in answers if answer.headers["Content-Type"] == "application/json"
+            and answer.body]  # fmt: skip
+    codes = {one["error"] for one in told if isinstance(one, dict) and one.get("ok") is False}
+
+    assert codes == set(SCHEMAS["ErrorCode"]["enum"])
+
+
+def test_parameters_are_those_that_are_read() -> None:
+    """The answers read the documented parameters from the query, and no others."""
+    read: set[str] = set()
+
+    class Reading(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+    counter = Counter(REPORT_TOKEN=TOKEN)
+    for path in documented_routes():
+        request = Request("GET", path, "the-id", float("inf"))
+        request.__dict__["query"] = Reading()
+        counter.api.answer(request)
+    named = {one["name"] for one in DOCUMENT["components"]["parameters"].values() if one["in"] == "query"}
+
+    assert read | {*PAGE_VIEW} == named | {DOCUMENT["components"]["securitySchemes"]["token"]["name"]}
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clouds.oracle.function.settings import OracleSettings
+from counter.cors import Origins
 from counter.settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Environment, Settings, SettingsError
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -23,7 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "namespace": None,
     "report_token": None,
     "topic": None,
-    "allowed_origins": frozenset({"*"}),
+    "allowed_origins": Origins(("*",)),
+    "counter_paths": frozenset({"httpvisitor", "visitor-counter"}),
     "count_on_get": True,
     "ignore_crawlers": True,
     "seen_limit": 400,
@@ -65,16 +67,26 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("OBJECT", "o" * 200, "object", "o" * 200),
     ("NAMESPACE", "axabc", "namespace", "axabc"),
     ("TOPIC_OCID", "ocid1.onstopic.oc1.x", "topic", "ocid1.onstopic.oc1.x"),
-    ("ALLOWED_ORIGINS", "*", "allowed_origins", frozenset({"*"})),
-    ("ALLOWED_ORIGINS", "https://a.example", "allowed_origins", frozenset({"https://a.example"})),
+    ("ALLOWED_ORIGINS", "*", "allowed_origins", Origins(("*",))),
+    ("ALLOWED_ORIGINS", "https://a.example", "allowed_origins", Origins(("https://a.example",))),
     (
         "ALLOWED_ORIGINS",
         " https://A.example , http://localhost:8080,, ",
         "allowed_origins",
-        frozenset({"https://a.example", "http://localhost:8080"}),
+        Origins(("https://a.example", "http://localhost:8080")),
     ),
-    ("ALLOWED_ORIGINS", "null", "allowed_origins", frozenset({"null"})),
-    ("ALLOWED_ORIGINS", "http://[::1]:8000", "allowed_origins", frozenset({"http://[::1]:8000"})),
+    (
+        "ALLOWED_ORIGINS",
+        "https://b.example:443/, http://a.example:80",
+        "allowed_origins",
+        Origins(("https://b.example", "http://a.example")),
+    ),
+    ("ALLOWED_ORIGINS", "https://münchen.example", "allowed_origins", Origins(("https://xn--mnchen-3ya.example",))),
+    ("COUNTER_PATHS", "/", "counter_paths", frozenset({""})),
+    ("COUNTER_PATHS", "ResumeSiteCounter", "counter_paths", frozenset({"resumesitecounter"})),
+    ("COUNTER_PATHS", " /prod/Hits/ , Zähler,, ", "counter_paths", frozenset({"hits", "zähler"})),
+    ("ALLOWED_ORIGINS", "null", "allowed_origins", Origins(("null",))),
+    ("ALLOWED_ORIGINS", "http://[::1]:8000", "allowed_origins", Origins(("http://[::1]:8000",))),
     ("COUNT_ON", "GET", "count_on_get", True),
     ("COUNT_ON", "post", "count_on_get", False),
     *[("IGNORE_CRAWLERS", text, "ignore_crawlers", True) for text in ("1", "true", "YES", "On")],
@@ -97,13 +109,12 @@ BAD: list[tuple[str, str]] = [
     ("OBJECT", "two\nlines"),
     ("ALLOWED_ORIGINS", ","),
     ("ALLOWED_ORIGINS", "*,https://qqa.example"),
-    ("ALLOWED_ORIGINS", "https://qqa.example/"),
     ("ALLOWED_ORIGINS", "https://qqa.example/path"),
     ("ALLOWED_ORIGINS", "qqa.example"),
     ("ALLOWED_ORIGINS", "https://*.qqa.example"),
     ("ALLOWED_ORIGINS", "https://qqa.example https://qqb.example"),
     ("ALLOWED_ORIGINS", "ftp://qqa.example"),
-    ("ALLOWED_ORIGINS", "https://qqä.example"),
+    ("ALLOWED_ORIGINS", "https://qq ä.example"),
     ("COUNT_ON", "qqPUT"),
     ("COUNT_ON", "GET,POST"),
     ("IGNORE_CRAWLERS", "qqmaybe"),

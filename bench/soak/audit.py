@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,11 +32,12 @@ class Fate(Enum):
 @dataclass(slots=True)
 class Visit:
     """One visit that somebody made: `visitor` is the hash it should be known by, `reason` why it should be filtered,
-    `id` the visit id, known as soon as the gateway called the function for it."""
+    `id` the visit id and `shown` the one its answer shows, known as soon as the gateway called the function for it."""
 
     visitor: str | None
     reason: str | None
     id: str | None = None
+    shown: str | None = None
     fate: Fate | None = None
 
 
@@ -74,11 +76,12 @@ class Audit:
         if visit.id is not None:
             self.violations.append(f"visit {number} was handed to the function twice")
         visit.id = visit_id(call_id)
+        visit.shown = str(uuid.uuid5(uuid.NAMESPACE_OID, call_id))
         self._by_id[visit.id] = visit
 
-    def is_call(self, number: int, call_id: str) -> bool:
-        """Whether the function was called for this visit by this id."""
-        return self.visits[number].id == visit_id(call_id)
+    def is_call(self, number: int, request_id: str) -> bool:
+        """Whether this is the id that the answer to this visit shows."""
+        return self.visits[number].shown == request_id
 
     def told(self, number: int, fate: Fate) -> None:
         """The visitor got an answer, or none."""

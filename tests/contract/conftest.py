@@ -63,7 +63,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None
     others = "nobody else visits it" if counter.alone else "others may visit it meanwhile"
-    reporter.write_line(f"Asking {config.option.url}, where {others}. It counts six page views of two visitors there,")
+    reporter.write_line(
+        f"Asking {config.option.url}, where {others}. It counts seven page views of two visitors there,"
+    )
     reporter.write_line("and one more where crawlers are counted.")
     for warning in counter.warnings:
         reporter.write_line(f"It warns: {warning}")

@@ -124,8 +124,8 @@ class Counter:
 
 
 class Visits:
-    """The visits of one run, and nothing else that it counts: six page views of two visitors; a seventh where the owner
-    counts crawlers."""
+    """The visits of one run, and nothing else that it counts: seven page views of two visitors; an eighth where
+    crawlers are counted."""
 
     def __init__(self, counter: Counter) -> None:
         # Of all kinds of characters that an id may have, and as long as one may be.
@@ -140,9 +140,10 @@ class Visits:
         other = b'{"vid": "contract-%s"}' % secrets.token_hex(8).encode()
         self.queried = counter.visit(f"/counter?vid={long}", "POST", {"Content-Type": "application/json"}, other)
         self.nameless = counter.visit("/counter", method)
+        self.odd = counter.visit("/counter?vid=no%20good", "POST", body=b"a=form&vid=anna")
         self.private = counter.visit(f"/counter?vid=contract-{secrets.token_hex(8)}", method, {"Sec-GPC": "1"})
 
     @property
     def all(self) -> tuple[Visit, ...]:
         """Those that are counted."""
-        return self.first, self.again, self.posted, self.queried, self.nameless, self.private
+        return self.first, self.again, self.posted, self.queried, self.nameless, self.odd, self.private

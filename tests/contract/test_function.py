@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from contract.caller import Answer, Caller
-from contract.counter import ESTIMATE, Counter, Visits
+from contract.counter import ESTIMATE, STRANGER, Counter, Visits
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 NEAR = 300
@@ -43,6 +43,23 @@ def test_a_visit_is_answered_with_the_totals(visits: Visits) -> None:
         told = visit.answer.told
         assert visit.before.count < told["count"] <= visit.after.count
         assert visit.before.unique <= told["unique"] <= visit.after.unique
+
+
+def test_a_visit_has_an_older_page_s_members(visits: Visits) -> None:
+    """The answer to a visit begins with the count, and says success and when it was given."""
+    for visit in visits.all:
+        told = visit.answer.told
+        assert next(iter(told)) == "count"
+        assert told["status"] == "success"
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(told["timestamp"])) < timedelta(seconds=NEAR)
+
+
+def test_a_visit_shows_what_came_lately(visits: Visits) -> None:
+    """The answer to a visit has the page views of the day, the week and the month, with that visit in them."""
+    for visit in visits.all:
+        told = visit.answer.told
+        assert 1 <= told["today"]["count"] <= told["week"]["count"]
+        assert told["today"]["count"] <= told["month"]["count"] <= told["count"]
 
 
 def test_a_visit_is_just_now(visits: Visits) -> None:
@@ -106,6 +123,53 @@ def test_peek_only_looks(counter: Counter, query: str, method: str) -> None:
     assert answer.status == 200
     assert (answer.told["counted"], answer.told["reason"]) == (False, "peek")
     assert answer.told["count"] == counter.seen[-1].count
+
+
+def test_the_bare_number(counter: Counter) -> None:
+    """With as=number the answer is the page views alone."""
+    answer = counter.still(lambda: counter.ask("/counter?peek=1&as=number"))
+
+    assert (answer.status, answer.body) == (200, str(counter.seen[-1].count).encode())
+    assert answer.header("Content-Type") == "application/json"
+
+
+def test_the_number_under_another_name(counter: Counter) -> None:
+    """With as=NAME the page views are there once more, under the name that an older page reads."""
+    answer = counter.still(lambda: counter.ask("/counter?peek=1&as=visitor-count"))
+
+    assert answer.told["visitor-count"] == answer.told["count"] == counter.seen[-1].count
+
+
+def test_the_number_for_shields(counter: Counter) -> None:
+    """With as=shields the answer is a badge for shields.io, which counts nothing."""
+    answer = counter.still(lambda: counter.ask("/counter?as=shields"))
+
+    assert set(answer.told) == {"schemaVersion", "label", "message", "color"}
+    assert answer.told["message"] == f"{counter.seen[-1].count:,}"
+
+
+def test_capital_letters_do_not_matter(counter: Counter) -> None:
+    """Routes are found whatever their capital letters."""
+    answer = counter.still(lambda: counter.ask("/Counter?peek=1"))
+
+    assert not answer.ours or answer.told["count"] == counter.seen[-1].count  # some gateways have routes of their own
+
+
+def test_a_reload_is_no_visit(counter: Counter) -> None:
+    """A view that its page calls a reload is answered like a visit, not counted, and told why."""
+    body = b'{"vid": "somebody", "skip": "reload"}'
+    answer = counter.still(lambda: counter.ask("/counter", "POST", body=body))
+
+    assert (answer.status, answer.told["counted"], answer.told["reason"]) == (200, False, "reload")
+
+
+def test_a_page_of_another_site_is_no_visit(counter: Counter) -> None:
+    """Where origins are listed, a view from any other page is not counted, and told why."""
+    if counter.any_origin:
+        pytest.skip("ALLOWED_ORIGINS lists no origins, so every page's views count")
+    answer = counter.still(lambda: counter.ask("/counter?vid=somebody", "POST", {"Origin": STRANGER}))
+
+    assert (answer.status, answer.told["counted"], answer.told["reason"]) == (200, False, "origin")
 
 
 def test_head_only_looks(counter: Counter) -> None:
@@ -245,10 +309,11 @@ def test_it_is_healthy(counter: Counter) -> None:
 
 
 def test_health_knows_the_time(counter: Counter) -> None:
-    """/health tells the time, with its zone."""
-    moment = datetime.fromisoformat(counter.ask("/health").told["timestamp"])
+    """/health tells the time, in UTC."""
+    told = counter.ask("/health").told["timestamp"]
+    moment = datetime.fromisoformat(told)
 
-    assert moment.tzinfo is not None
+    assert told.endswith("Z")
     assert abs(datetime.now(UTC) - moment) < timedelta(seconds=NEAR)
 
 
@@ -311,7 +376,7 @@ def test_a_report_goes_out(owner: Caller, pytestconfig: pytest.Config) -> None:
 # What there is not
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/counters", "/counter/more", "/Counter", "/.env", "/counter.json"])
+@pytest.mark.parametrize("path", ["/nothing", "/counters", "/counter/more", "/.env", "/counter.json"])
 def test_there_is_nothing_else(counter: Counter, path: str) -> None:
     """Any other path is not found."""
     answer = counter.ask(path)

@@ -9,14 +9,13 @@ import uuid
 from functools import cache
 from typing import Any
 
+from clouds.aws.function import event as gateway_event
 from clouds.aws.function.client import connect
 from clouds.aws.function.dynamodb import DynamoDB
-from clouds.aws.function.event import request as parse_event
 from clouds.aws.function.settings import AwsSettings
 from counter import entrypoint
 from counter.api import Api
 from counter.report import NotPublished, Publisher
-from counter.request import Response
 from counter.settings import Environment, Settings
 from counter.tally import Limits
 from counter_store import REQUEST_SECONDS, CounterStore
@@ -35,12 +34,12 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     exception's text to whoever called directly, and a gateway make a bare 502 of it."""
     request_id = str(context.aws_request_id)
     left = context.get_remaining_time_in_millis() / 1000
-    request = parse_event(
+    request = gateway_event.request(
         event,
         request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex,
         time.monotonic() + max(left - MARGIN_SECONDS, 0.5),
     )
-    return _answer(entrypoint.answer(_api, request))
+    return gateway_event.response(entrypoint.answer(_api, request), event)
 
 
 @cache
@@ -65,16 +64,6 @@ def _api() -> Api:
         return Topic(aws.region, aws.topic, aws.sns_endpoint)
 
     return Api(settings, store, topic, time.time)
-
-
-def _answer(response: Response) -> dict[str, Any]:
-    # All that the counter says is text, the badge as well.
-    return {
-        "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": response.body.decode(),
-        "isBase64Encoded": False,
-    }
 
 
 try:

@@ -1,7 +1,8 @@
 """
 What AWS hands to a Lambda function for an HTTP request, and what it makes of the answer.
 
-As AWS documents it: payload 2.0 for an HTTP API and, nearly the same, a function URL; payload 1.0 for a REST API.
+As AWS documents it: payload 2.0 for an HTTP API and, nearly the same, a function URL; payload 1.0 for a REST API; and
+for an Application Load Balancer an event of its own.
 """
 
 import base64
@@ -111,6 +112,27 @@ def rest_api(call: HttpCall, stage: str = "prod") -> Event:
     }
 
 
+def load_balancer(call: HttpCall) -> Event:
+    """Return a load balancer's event, with "multi-value headers" on: the query taken apart and not decoded."""
+    path, _, query = call.target.partition("?")
+    headers: dict[str, list[str]] = {}
+    for name, value in passed_on(call):
+        headers.setdefault(name.lower(), []).append(value)
+    parameters: dict[str, list[str]] = {}
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        parameters.setdefault(name, []).append(value)
+    group = f"arn:aws:elasticloadbalancing:eu-central-1:{ACCOUNT}:targetgroup/laptop/0123456789abcdef"
+    return {
+        "requestContext": {"elb": {"targetGroupArn": group}},
+        "httpMethod": call.method,
+        "path": path,
+        "multiValueQueryStringParameters": parameters,
+        "multiValueHeaders": headers,
+        **({"body": ""} | body(call)),
+    }
+
+
 def passed_on(call: HttpCall) -> list[tuple[str, str]]:
     """Return the headers that a gateway hands on, and those that it adds."""
     kept = [(name, sendable(value)) for name, value in call.headers if name.lower() not in HOP_BY_HOP]
@@ -140,6 +162,15 @@ def rest_answer(payload: bytes) -> HttpAnswer | None:
         return None
     names = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
     return answer._replace(headers=[(names.get(name, name), value) for name, value in answer.headers])
+
+
+def load_balancer_answer(payload: bytes) -> HttpAnswer | None:
+    """Return what a load balancer makes of a function's answer: with "multi-value headers" on it reads no others."""
+    answer = http_answer(payload)
+    if answer is None:
+        return None
+    lists = json.loads(payload).get("multiValueHeaders") or {}
+    return answer._replace(headers=[(name.lower(), value) for name, values in lists.items() for value in values])
 
 
 def http_answer(payload: bytes) -> HttpAnswer | None:

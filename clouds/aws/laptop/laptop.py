@@ -97,6 +97,9 @@ class Laptop:
             "HTTP API": LambdaDoor(self.environments, gateway_event.http_api),
             "REST API": LambdaDoor(self.environments, gateway_event.rest_api, gateway_event.rest_answer),
             "function URL": LambdaDoor(self.environments, gateway_event.function_url),
+            "load balancer": LambdaDoor(
+                self.environments, gateway_event.load_balancer, gateway_event.load_balancer_answer
+            ),
         }
         self.entrypoint = self.entrypoints["HTTP API"]
         self._latency = latency

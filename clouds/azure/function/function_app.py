@@ -22,8 +22,6 @@ SECONDS = 25.0
 """The longest that a visitor waits for an answer, waiting for others' included."""
 
 MAIL_SECONDS = 60.0
-OLDER = "httpvisitor"
-"""The route, in small letters, of an older counter; pages that ask for it get what /counter answers."""
 
 log = logging.getLogger("visitor-counter")
 log.setLevel(logging.INFO)
@@ -43,8 +41,6 @@ def counter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers one visitor. Never raises: the platform would answer 500 with an empty page, without CORS."""
     # Not urlsplit, which refuses what it takes for a wrong host; which host it is does not matter.
     path, _, query = req.url.partition("://")[2].partition("/")[2].partition("#")[0].partition("?")
-    if path.rstrip("/").rpartition("/")[2].lower() == OLDER:
-        path = "counter"
     # As it was sent: what Azure took apart lacks repeated and empty parameters.
     response = _answer(
         Request(

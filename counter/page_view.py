@@ -1,0 +1,87 @@
+"""What a page sends with a view. Nothing of it can lose the view: what cannot be used is left out and named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from counter.crawlers import is_crawler
+from counter.request import PAGE_VIEW, Request
+from counter.settings import Settings
+
+_VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A view as its page describes it. `peek` asks for the numbers alone; `ignored` names what could not be used."""
+
+    vid: str | None
+    reload: bool
+    peek: bool
+    ignored: tuple[str, ...]
+
+    @classmethod
+    def read(cls, request: Request) -> PageView:
+        """The view that `request` sends, in its query or in a JSON body; where both name something, the query counts.
+        Raises BadRequest for a body that is too large."""
+        ignored: list[str] = []
+        sent = {**_body(request, ignored), **request.query}
+
+        def take(name: str, parse: Callable[[Any], T | None], default: T) -> T:
+            if sent.get(name) is None:
+                return default
+            if (parsed := parse(sent[name])) is None:
+                ignored.append(name)
+                return default
+            return parsed
+
+        return cls(
+            vid=None if wants_privacy(request) else take("vid", _vid, None),
+            reload=take("skip", _is_reload, False),
+            peek=take("peek", _is_peek, False),
+            ignored=tuple(ignored),
+        )
+
+
+def reason_not_to_count(view: PageView, request: Request, settings: Settings) -> str | None:
+    """Why `view` is answered like any other, but not counted: one word, or None."""
+    hints = " ".join(request.headers.get(name, "") for name in _PREFETCH_HEADERS).lower()
+    if "prefetch" in hints or "prerender" in hints or "preview" in hints:
+        return "prefetch"
+    if settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
+        return "crawler"
+    if not settings.allowed_origins.allow(request.headers.get("origin")):
+        return "origin"
+    return "reload" if view.reload else None
+
+
+def wants_privacy(request: Request) -> bool:
+    """Whether the browser says that its person does not want to be recognised."""
+    return request.headers.get("sec-gpc", "").strip() == "1" or request.headers.get("dnt", "").strip() == "1"
+
+
+def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
+    if request.method != "POST" and not request.direct:
+        return {}
+    sent = request.json
+    if sent is None or (sent and not sent.keys() & set(PAGE_VIEW)):  # a form, text, or JSON that was meant for others
+        ignored.append("body")
+    return sent or {}
+
+
+def _vid(value: Any) -> str | None:
+    return value if isinstance(value, str) and _VID.fullmatch(value) else None
+
+
+def _is_reload(value: Any) -> bool | None:
+    return True if value == "reload" else None
+
+
+def _is_peek(value: Any) -> bool | None:
+    return None if isinstance(value, (list, dict)) else str(value).lower() not in ("0", "false", "no")
