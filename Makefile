@@ -1,5 +1,9 @@
 # What there is to do here. `make` lists it; GNU make 3.81 and a POSIX shell are enough.
 
+ifeq ($(OS),Windows_NT)
+$(error On Windows use WSL, where all of this works: https://learn.microsoft.com/windows/wsl/install)
+endif
+
 VENV   := .venv
 PYTHON ?=
 CLOUD  ?= oracle
@@ -17,7 +21,7 @@ export TOKEN
 contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--send-report) \
 	$(if $(ORIGIN),--origin "$(ORIGIN)")
 
-.PHONY: help run test check test-all lint contract bench soak package release lock clean
+.PHONY: help run test check test-all lint contract bench soak package publish-as release lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -56,6 +60,14 @@ soak: $(VENV)/installed-test ## everything goes wrong at once, then every visit 
 
 package: $(python) ## what a cloud runs, in build/CLOUD.zip: CLOUD=aws and CLOUD=azure too
 	@$(python) -m clouds.bundle $(CLOUD) $(ARGS)
+
+# The name is a second goal to make, which has nothing to do.
+publish-as: $(python) ## every link leads to your copy on GitHub: make publish-as OWNER/REPOSITORY
+	@$(python) tests/make_links.py $(filter-out $@,$(MAKECMDGOALS))
+ifeq (publish-as,$(firstword $(MAKECMDGOALS)))
+$(filter-out publish-as,$(MAKECMDGOALS)):
+	@:
+endif
 
 release: $(python) ## a release, prepared on this machine: VERSION=1.2.0
 	@$(python) .github/release.py prepare "$(VERSION)"

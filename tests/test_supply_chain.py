@@ -177,8 +177,8 @@ def test_an_action_has_one_version() -> None:
 
 def test_known_holes_are_asked_for_every_week() -> None:
     """Each lock, Python's and npm's, is held against what is known, on every change and weekly without one."""
-    events = yaml.safe_load((ROOT / ".github" / "workflows" / "checks.yml").read_text(encoding="utf-8"))[True]
-    commands = "\n".join(step.get("run", "") for step in job("checks.yml", "audit")["steps"])
+    events = yaml.safe_load((ROOT / ".github" / "workflows" / "audit.yml").read_text(encoding="utf-8"))[True]
+    commands = "\n".join(step.get("run", "") for step in job("audit.yml", "audit")["steps"])
 
     assert {"push", "pull_request", "schedule"} <= set(events)
     assert "git ls-files -z '*requirements.lock' | xargs -0 -n 1 pip-audit --strict " in commands

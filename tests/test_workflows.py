@@ -135,6 +135,21 @@ def test_the_report_is_daily_and_by_hand() -> None:
     assert re.fullmatch(r"\d+ \d+ \* \* \*", entry["cron"])
 
 
+def test_what_github_disables_takes_nothing_else_along() -> None:
+    """After 60 quiet days GitHub disables whole workflows with a schedule: no check of a change is in one of them, but
+    for the audit, which is more than what a change needs."""
+    scheduled = {path.name for path in WORKFLOWS if "schedule" in parsed(path)[True]}
+
+    assert scheduled == {"audit.yml", "daily-report.yml"}
+
+
+def test_a_private_copy_stays_green() -> None:
+    """What needs a plan of GitHub's that private repositories may not have is left out there."""
+    jobs = parsed(FOLDER / "checks.yml")["jobs"]
+
+    assert all("!github.event.repository.private" in jobs[name]["if"] for name in ("dependencies", "code"))
+
+
 def test_production_gets_what_staging_ran() -> None:
     """Production waits for staging and for approval, and runs the very digest that staging ran, if we signed it."""
     jobs = parsed(FOLDER / "oracle.yml")["jobs"]
