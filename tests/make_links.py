@@ -44,9 +44,8 @@ def publish(root: Path, name: str) -> int:
 def main(given: Sequence[str]) -> None:
     """Run the command."""
     (name,) = given or ("",)
-    print(
-        f"{publish(ROOT, name)} files lead to https://github.com/{name} now. Look at them with git diff, then commit."
-    )
+    end = f"files lead to https://github.com/{name} now. See git diff, then commit."
+    print(publish(ROOT, name), end)  # noqa: T201 - a command
 
 
 if __name__ == "__main__":
