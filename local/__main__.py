@@ -1,6 +1,4 @@
-"""
-``python -m local``: the counter on this machine.
-"""
+"""`python -m local`: the counter on this machine."""
 
 import argparse
 import asyncio
@@ -76,7 +74,7 @@ def arguments() -> Parser:
 
 
 def settings(given: Sequence[str]) -> dict[str, str]:
-    """Return what ``--set`` gave."""
+    """Return what `--set` gave."""
     config = {}
     for setting in given:
         key, equals, value = setting.partition("=")
@@ -87,7 +85,7 @@ def settings(given: Sequence[str]) -> dict[str, str]:
 
 
 async def serve(here: "Serving | Hosting", folder: DataFolder, welcome: Callable[[str], str]) -> None:
-    """Say what ``welcome`` makes of the address once everything runs, and go on until Ctrl-C or SIGTERM."""
+    """Say what `welcome` makes of the address once everything runs, and go on until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,6 +1,4 @@
-"""
-A process that ends with ours: how it is started, what it knows of the user, and what it says.
-"""
+"""A process that ends with ours: how it is started, what it knows of the user, and what it says."""
 
 import asyncio
 import os
@@ -23,13 +21,13 @@ EXEC = "os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 def command(then: str, number: int = signal.SIGKILL, python: str | None = None) -> list[str]:
-    """Return the command of a process that gets a signal when ours ends, and runs the Python statements ``then``, which
-    find ``os`` and ``sys`` imported; in this Python, unless another is named."""
+    """Return the command of a process that gets a signal when ours ends, and runs the Python statements `then`, which
+    find `os` and `sys` imported; in this Python, unless another is named."""
     return [python or sys.executable, "-c", COMMAND.format(signal=int(number), parent=os.getpid()) + then]
 
 
 def environment(home: Path, *paths: Path) -> dict[str, str]:
-    """Return what a process must know that finds its modules in ``paths``: nothing of the user's."""
+    """Return what a process must know that finds its modules in `paths`: nothing of the user's."""
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",

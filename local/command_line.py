@@ -1,6 +1,4 @@
-"""
-How the commands of this machine complain: in one line.
-"""
+"""How the commands of this machine complain: in one line."""
 
 import argparse
 from typing import NoReturn

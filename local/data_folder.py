@@ -1,6 +1,4 @@
-"""
-The folder that keeps one counter of this machine: its secrets, its storage, and how to reach it while it runs.
-"""
+"""The folder that keeps one counter of this machine: its secrets, its storage, and how to reach it while it runs."""
 
 import json
 import os
@@ -15,7 +13,7 @@ class Unusable(Exception):
 
 
 class DataFolder:
-    """``path``, made if it is not there. Raises OSError when it cannot be written."""
+    """`path`, made if it is not there. Raises OSError when it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
@@ -39,7 +37,7 @@ class DataFolder:
             yield
 
     def configuration(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The function's configuration: the salt and the token, made up once and kept, then what is ``given``. Raises
+        """The function's configuration: the salt and the token, made up once and kept, then what is `given`. Raises
         Unusable when what was kept is damaged."""
         config = {"REPORT_TOKEN": secrets.token_urlsafe(18), "SALT": secrets.token_hex(16)}
         if self._config.exists():
@@ -58,7 +56,7 @@ class DataFolder:
 
     @contextmanager
     def reachable(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Tell ``python -m clouds.admin --local``, meanwhile, how the function reaches its storage."""
+        """Tell `python -m clouds.admin --local`, meanwhile, how the function reaches its storage."""
         try:
             write_secret(self._reach, json.dumps(dict(environment), indent=2).encode())
             yield

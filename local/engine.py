@@ -1,6 +1,4 @@
-"""
-A database's engine on this machine: installed by npm, and run as a process that ends with ours.
-"""
+"""A database's engine on this machine: installed by npm, and run as a process that ends with ours."""
 
 import asyncio
 import json
@@ -23,7 +21,7 @@ class EngineFailed(Exception):
 
 
 def is_whole(folder: Path) -> bool:
-    """Say whether npm finished what the lock file in ``folder`` says: what it installed it writes down last."""
+    """Say whether npm finished what the lock file in `folder` says: what it installed it writes down last."""
     try:
         here, wanted = (
             json.loads((folder / name).read_text())["packages"]
@@ -35,7 +33,7 @@ def is_whole(folder: Path) -> bool:
 
 
 async def npm_ci(folder: Path, name: str) -> None:
-    """Install what the lock file in ``folder`` says, unless it is here. Raises EngineFailed."""
+    """Install what the lock file in `folder` says, unless it is here. Raises EngineFailed."""
     if await asyncio.to_thread(is_whole, folder):
         return
     print(f"Installing {name} with npm, once ...", file=sys.stderr, flush=True)
@@ -66,10 +64,8 @@ def free_port() -> int:
 
 
 class Engine:
-    """
-    One process. ``name`` is what it is called when it fails, ``end`` the signal by which it ends and saves what it has,
-    ``environment`` all that it knows, by default what we know.
-    """
+    """One process. `name` is what it is called when it fails, `end` the signal by which it ends and saves what it has,
+    `environment` all that it knows, by default what we know."""
 
     def __init__(
         self, name: str, end: signal.Signals = signal.SIGTERM, environment: Mapping[str, str] | None = None
@@ -82,7 +78,7 @@ class Engine:
     async def start(
         self, words: Sequence[str], ready: Callable[[], Awaitable[bool]], seconds: float, log: Path | None = None
     ) -> None:
-        """Start the program, whose output goes to ``log``, and wait until it is ready. Raises EngineFailed."""
+        """Start the program, whose output goes to `log`, and wait until it is ready. Raises EngineFailed."""
         output = await asyncio.to_thread(log.open, "wb") if log else None
         try:
             self._process = await asyncio.create_subprocess_exec(

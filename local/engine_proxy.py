@@ -1,6 +1,5 @@
-"""
-What stands between the function and a database's engine on a laptop: it takes time, and loses answers when told to.
-"""
+"""What stands between the function and a database's engine on a laptop: it takes time, and loses answers when told
+to."""
 
 import asyncio
 from collections import Counter
@@ -15,14 +14,13 @@ LARGEST = 16 * 2**20
 
 
 class EngineProxy:
-    """
-    Passes each request on to the engine at ``target``, after ``latency`` seconds, and its answer back.
+    """Passes each request on to the engine at `target`, after `latency` seconds, and its answer back.
 
-    ``fault`` is asked for each request, by its kind, what goes wrong: "lose" drops the connection after the engine
-    acted, "cut" in the middle of the answer, "drop" before it acted, "hang" answers nothing after it acted; a status
-    and what to say of it is answered in the engine's place; None is all well. ``requests`` counts them by kind. The
-    ``keepalive`` is how many seconds a connection to the engine may be idle: fewer than the engine allows, or a request
-    could meet its closing.
+    `fault` is asked for each request, by its kind, what goes wrong: "lose" drops the connection after the engine acted,
+    "cut" in the middle of the answer, "drop" before it acted, "hang" answers nothing after it acted; a status and what
+    to say of it is answered in the engine's place; None is all well. `requests` counts them by kind. The `keepalive` is
+    how many seconds a connection to the engine may be idle: fewer than the engine allows, or a request could meet its
+    closing.
     """
 
     def __init__(

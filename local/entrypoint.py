@@ -1,6 +1,5 @@
-"""
-What stands between the gateway of this machine and a cloud's function: HTTP in, the platform's own call, HTTP out.
-"""
+"""What stands between the gateway of this machine and a cloud's function: HTTP in, the platform's own call, HTTP
+out."""
 
 from typing import NamedTuple, Protocol
 
@@ -14,7 +13,7 @@ OWN = frozenset(("connection", "keep-alive", "transfer-encoding", "content-lengt
 
 
 class HttpCall(NamedTuple):
-    """A request as it came in. ``target`` is path and query as they were sent, ``headers`` in their order."""
+    """A request as it came in. `target` is path and query as they were sent, `headers` in their order."""
 
     method: str
     target: str
@@ -32,7 +31,7 @@ class HttpAnswer(NamedTuple):
 
 
 class FunctionFailed(Exception):
-    """The function did not do its part. ``status`` is what the platform makes of it, ``body`` what it had to say."""
+    """The function did not do its part. `status` is what the platform makes of it, `body` what it had to say."""
 
     def __init__(self, status: int, body: bytes = b"") -> None:
         super().__init__(f"the function failed with {status}")
@@ -41,7 +40,7 @@ class FunctionFailed(Exception):
 
 
 class Entrypoint(Protocol):
-    """One cloud's way to its function. ``prefix`` is what that cloud's gateway puts before the routes."""
+    """One cloud's way to its function. `prefix` is what that cloud's gateway puts before the routes."""
 
     prefix: str
 

@@ -1,5 +1,4 @@
-"""
-What goes wrong, and how often.
+"""What goes wrong, and how often.
 
 Each kind of fault is one way a storage request ends badly, told apart by what matters to the caller: whether the store
 had acted before the answer was lost.
@@ -27,11 +26,10 @@ REQUESTS = ("get", "put", "list", "delete", "namespace", "publish")
 
 
 class Faults:
-    """
-    Decides for each request whether it fails, and how.
+    """Decides for each request whether it fails, and how.
 
-    ``plan`` maps ``KIND`` or ``REQUEST:KIND`` to a rate from 0 to 1, as in ``{"put:lose-drop": 0.2, "slow": 0.01}``.
-    The same seed and the same order of requests give the same faults. Raises ValueError when the plan makes no sense.
+    `plan` maps `KIND` or `REQUEST:KIND` to a rate from 0 to 1, as in `{"put:lose-drop": 0.2, "slow": 0.01}`. The same
+    seed and the same order of requests give the same faults. Raises ValueError when the plan makes no sense.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class Faults:
 
     @classmethod
     def parse(cls, rules: Iterable[str], seed: int | None = None) -> "Faults":
-        """Read rules as the command line gives them: ``lose-drop=0.2`` or ``put:lose-drop=0.2``."""
+        """Read rules as the command line gives them: `lose-drop=0.2` or `put:lose-drop=0.2`."""
         plan: dict[str, float] = {}
         for rule in rules:
             name, _, rate = rule.partition("=")

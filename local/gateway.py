@@ -1,6 +1,4 @@
-"""
-The gateway of this machine: HTTP in, the function behind a cloud's entrypoint, and what a laptop needs beside it.
-"""
+"""The gateway of this machine: HTTP in, the function behind a cloud's entrypoint, and what a laptop needs beside it."""
 
 import json
 import logging
@@ -25,11 +23,10 @@ log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info
 
 
 class Gateway:
-    """
-    Serves the function below its entrypoint's prefix, and beside it the demo page, ``web``, and the mailbox.
+    """Serves the function below its entrypoint's prefix, and beside it the demo page, `web`, and the mailbox.
 
-    ``POST /invoke`` is the owner's direct call, as ``fn invoke`` makes it: the cloud's IAM would have let the caller
-    in, so it is only for whoever can reach this port without a browser; ``invocable=False`` takes it away.
+    `POST /invoke` is the owner's direct call, as `fn invoke` makes it: the cloud's IAM would have let the caller in, so
+    it is only for whoever can reach this port without a browser; `invocable=False` takes it away.
     """
 
     def __init__(

@@ -1,6 +1,4 @@
-"""
-Another cloud on this machine: what its folder offers, and the gateway in front of it.
-"""
+"""Another cloud on this machine: what its folder offers, and the gateway in front of it."""
 
 import importlib
 from collections.abc import Callable, Coroutine, Mapping
@@ -21,12 +19,11 @@ T = TypeVar("T")
 
 
 class Laptop(Protocol):
-    """
-    A cloud's database engine, its function and what mails the report, as ``clouds/NAME/laptop/laptop.py`` brings them.
+    """A cloud's database engine, its function and what mails the report, as `clouds/NAME/laptop/laptop.py` brings them.
 
-    ``folder`` holds all data, ``config`` is the function's configuration, ``containers`` the most function processes,
-    ``latency`` the seconds that each storage request takes longer.
-    ``entrypoints`` are all the ways a gateway can call the function; ``entrypoint`` is the usual one.
+    `folder` holds all data, `config` is the function's configuration, `containers` the most function processes,
+    `latency` the seconds that each storage request takes longer. `entrypoints` are all the ways a gateway can call the
+    function; `entrypoint` is the usual one.
     """
 
     entrypoint: Entrypoint
@@ -74,7 +71,7 @@ def laptop(cloud: str) -> type[Laptop]:
 
 
 class Hosting:
-    """A laptop with the gateway in front: either ``await start()`` and ``await stop()``, or ``with``."""
+    """A laptop with the gateway in front: either `await start()` and `await stop()`, or `with`."""
 
     def __init__(self, here: Laptop, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.here = here
@@ -107,11 +104,11 @@ class Hosting:
         await self.here.stop()
 
     def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as its owner may. For ``with``; raises FunctionFailed."""
+        """Call the function directly, as its owner may. For `with`; raises FunctionFailed."""
         return self.run(self.here.entrypoint.invoke(body))
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run a coroutine on the loop of ``with`` and return its result."""
+        """Run a coroutine on the loop of `with` and return its result."""
         return self._loop.run(work)
 
     def __enter__(self) -> Self:

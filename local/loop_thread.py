@@ -1,6 +1,4 @@
-"""
-An event loop in a thread of its own, for whoever is not asynchronous.
-"""
+"""An event loop in a thread of its own, for whoever is not asynchronous."""
 
 import asyncio
 import threading
@@ -13,7 +11,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """``with LoopThread() as loop: loop.run(coroutine)``."""
+    """`with LoopThread() as loop: loop.run(coroutine)`."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

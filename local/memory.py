@@ -1,6 +1,4 @@
-"""
-Documents in memory: the smallest store that keeps every promise of the port, for tests and simulations.
-"""
+"""Documents in memory: the smallest store that keeps every promise of the port, for tests and simulations."""
 
 import threading
 from collections.abc import Sequence
@@ -9,11 +7,10 @@ from counter.store import PAGE, Conflict
 
 
 class MemoryDocuments:
-    """
-    One document and its journal. Any number of containers and threads may share it; each request is one step.
+    """One document and its journal. Any number of containers and threads may share it; each request is one step.
 
-    ``document`` is what is stored with its version, ``journal`` the names of the entries in the order they came, and
-    ``writes`` how often the document was written: the version, which therefore never comes back.
+    `document` is what is stored with its version, `journal` the names of the entries in the order they came, and
+    `writes` how often the document was written: the version, which therefore never comes back.
     """
 
     def __init__(self, data: bytes | None = None, entries: Sequence[str] = ()) -> None:

@@ -1,6 +1,4 @@
-"""
-Oracle Notifications' dialect, and the mailbox where the mails end up instead of in somebody's inbox.
-"""
+"""Oracle Notifications' dialect, and the mailbox where the mails end up instead of in somebody's inbox."""
 
 import html
 import json
@@ -80,7 +78,7 @@ class Mailbox:
 
 
 class Notifications:
-    """Answers ``publish_message``. Only ``topics`` are known; with ``None`` every topic is."""
+    """Answers `publish_message`. Only `topics` are known; with `None` every topic is."""
 
     def __init__(self, mailbox: Mailbox, topics: Collection[str] | None = None) -> None:
         self.mailbox = mailbox

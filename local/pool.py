@@ -1,6 +1,4 @@
-"""
-The containers of one function, as a platform keeps them: one call at a time each, more while calls overlap.
-"""
+"""The containers of one function, as a platform keeps them: one call at a time each, more while calls overlap."""
 
 import asyncio
 from collections import deque
@@ -11,7 +9,7 @@ LOG_LINES = 2_000
 
 
 class ContainerFailed(Exception):
-    """The container could not start, died, or did not answer in time. ``status`` is what the platform makes of it."""
+    """The container could not start, died, or did not answer in time. `status` is what the platform makes of it."""
 
     def __init__(self, message: str, status: int = 502) -> None:
         super().__init__(message)
@@ -37,11 +35,10 @@ T = TypeVar("T")
 
 
 class Pool(Generic[C]):
-    """
-    Work goes to an idle container, and while work overlaps to new ones, up to ``size``.
+    """Work goes to an idle container, and while work overlaps to new ones, up to `size`.
 
-    One that died is replaced when it is needed next; the call it died in fails. ``make`` is asked for each new one, and
-    told who gets the lines that the function writes; ``log`` holds the last of them.
+    One that died is replaced when it is needed next; the call it died in fails. `make` is asked for each new one, and
+    told who gets the lines that the function writes; `log` holds the last of them.
     """
 
     def __init__(
@@ -63,7 +60,7 @@ class Pool(Generic[C]):
         return tuple(container for container in tuple(self._all) if container.alive)
 
     async def warm(self, count: int) -> None:
-        """Start containers ahead of the first calls, so that ``count`` run."""
+        """Start containers ahead of the first calls, so that `count` run."""
         missing = min(count, self.size) - len(self._all)
         started = await asyncio.gather(*(self._start() for _ in range(missing)), return_exceptions=True)
         self._idle += [container for container in started if not isinstance(container, BaseException)]
@@ -73,7 +70,7 @@ class Pool(Generic[C]):
 
     async def use(self, act: Callable[[C], Awaitable[T]]) -> T:
         """Do something with whichever container is free, which is nobody else's meanwhile. Raises ContainerFailed when
-        none starts, and what the container's own start and ``act`` raise."""
+        none starts, and what the container's own start and `act` raise."""
         async with self._places:
             container = await self._take()
             try:

@@ -1,6 +1,4 @@
-"""
-Documents straight over the stand-in's objects, without a network in between: what tests hold the others against.
-"""
+"""Documents straight over the stand-in's objects, without a network in between: what tests hold the others against."""
 
 from collections.abc import Sequence
 
@@ -9,7 +7,7 @@ from counter.store import PAGE, Conflict
 
 
 class SqliteDocuments:
-    """One document and its journal among ``objects``, under the names Object Storage knows them by."""
+    """One document and its journal among `objects`, under the names Object Storage knows them by."""
 
     def __init__(self, objects: Objects, bucket: str, name: str) -> None:
         self._objects = objects

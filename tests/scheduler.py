@@ -1,10 +1,9 @@
-"""
-Every interleaving of a few containers over one store, each storage request being a step.
+"""Every interleaving of a few containers over one store, each storage request being a step.
 
 A container is deterministic: what it asks next depends on nothing but the answers it got. So it is run from its start
 with the answers so far, up to the first request that has no answer yet; the explorer then tries every order of these
 requests and, at each, everything that can go wrong with it. Two orders that lead to the same stored bytes, the same
-answers and the same requests under way have the same future, which is explored once. ``Explored.schedules`` counts the
+answers and the same requests under way have the same future, which is explored once. `Explored.schedules` counts the
 orders themselves.
 """
 
@@ -117,7 +116,7 @@ class Recorded:
 
 
 class Event(NamedTuple):
-    """What a container told its caller. ``shown`` is the number of page views in its answer."""
+    """What a container told its caller. `shown` is the number of page views in its answer."""
 
     what: str  # "kept", "failed" or "unclear" for a visit; "exact" or "shown" for a reading; "ready"
     visit: Visit | None = None
@@ -129,8 +128,8 @@ Program = Callable[[Documents, MakeStore], Iterator[Event]]
 
 @dataclass(frozen=True)
 class Actor:
-    """A container with something to do. ``forced`` are answers that its preparation gets instead of the store's, by
-    request, as long as they last. ``reads`` says that its answers must hold everything acknowledged when it began."""
+    """A container with something to do. `forced` are answers that its preparation gets instead of the store's, by
+    request, as long as they last. `reads` says that its answers must hold everything acknowledged when it began."""
 
     name: str
     program: Program
@@ -196,8 +195,8 @@ class Stored(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything the future depends on. ``crashed`` holds the indexes of containers that are gone, ``floors`` how many
-    visits were acknowledged when each reader began, ``flying`` the requests that may still take effect."""
+    """Everything the future depends on. `crashed` holds the indexes of containers that are gone, `floors` how many
+    visits were acknowledged when each reader began, `flying` the requests that may still take effect."""
 
     stored: Stored
     nodes: tuple[Node, ...]

@@ -1,5 +1,4 @@
-"""
-Exactly once through Oracle's own SDK, over a real connection, while one request in five goes wrong.
+"""Exactly once through Oracle's own SDK, over a real connection, while one request in five goes wrong.
 
 Four containers count at once, each with its own client. Afterwards, when all that was late has arrived, the number of
 page views is the number of acknowledged visits.

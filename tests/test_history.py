@@ -1,5 +1,4 @@
-"""
-Long histories: many containers, everything that goes wrong, time going by, and an owner with a backup.
+"""Long histories: many containers, everything that goes wrong, time going by, and an owner with a backup.
 
 `EXPLORE=all` makes thousands of them, new ones each time; without it, it is always the same hundred.
 """

@@ -1,5 +1,4 @@
-"""
-Every interleaving of two and three containers counts every acknowledged visit exactly once.
+"""Every interleaving of two and three containers counts every acknowledged visit exactly once.
 
 `EXPLORE=all` explores all combinations with all faults, which takes minutes; without it, a choice of them. How many
 schedules there were stands at the end of the run.

@@ -1,4 +1,4 @@
-"""``python -m local`` starts with one command, complains in one line, and leaves nothing behind."""
+"""`python -m local` starts with one command, complains in one line, and leaves nothing behind."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def handler(ctx, data=None):
 
 
 def command(*arguments: str | Path, packages: str | None = None) -> list[str]:
-    """Return the words that start the command; ``packages`` are Python's -S and such."""
+    """Return the words that start the command; `packages` are Python's -S and such."""
     return [sys.executable, *([packages] if packages else []), "-m", "local", *map(str, arguments)]
 
 

@@ -181,7 +181,7 @@ def locked(file: Path, version: str) -> None:
 
 
 def npm(folder: Path, then: str) -> Path:
-    """Put a program of that name in a folder, which writes its process id down and goes on with ``then``, and say which
+    """Put a program of that name in a folder, which writes its process id down and goes on with `then`, and say which
     engine is wanted there."""
     locked(folder / "package-lock.json", "2.0.0")
     program = folder / "npm"

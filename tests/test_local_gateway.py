@@ -1,4 +1,4 @@
-"""The gateway wraps as Oracle's does, and its containers are real ``fdk`` processes that take one call at a time."""
+"""The gateway wraps as Oracle's does, and its containers are real `fdk` processes that take one call at a time."""
 
 import json
 import os
@@ -152,10 +152,9 @@ def test_a_client_cannot_speak_for_the_platform(here: Serving) -> None:
 
 
 def test_a_forged_intent_costs_only_the_forger(here: Serving) -> None:
-    """
-    The FDK lets a client's ``Fn-Intent`` hide the real one, so the answer loses its status; URL and method stay.
+    """The FDK lets a client's `Fn-Intent` hide the real one, so the answer loses its status; URL and method stay.
 
-    So a function must tell a gateway's call by its URL, never by ``ctx.Headers()``.
+    So a function must tell a gateway's call by its URL, never by `ctx.Headers()`.
     """
     status, headers, told = ask(here, "/v1/counter?status=401", headers={"Fn-Intent": "direct"})
 
@@ -164,7 +163,7 @@ def test_a_forged_intent_costs_only_the_forger(here: Serving) -> None:
 
 
 def test_an_invocation_has_no_marks_of_a_gateway(here: Serving) -> None:
-    """``fn invoke`` brings a body, a call id and a deadline, but no URL, method or client."""
+    """`fn invoke` brings a body, a call id and a deadline, but no URL, method or client."""
     told = json.loads(here.invoke(b'{"path":"/report"}'))
 
     assert (told["url"], told["method"], told["http"], told["body"]) == (None, None, {}, '{"path":"/report"}')

@@ -168,7 +168,7 @@ def test_a_head_has_headers_only(storage: Any) -> None:
 
 
 def test_a_list_has_pages(storage: Any) -> None:
-    """Pages of ``limit`` names follow each other by ``nextStartWith``; other fields come when asked for."""
+    """Pages of `limit` names follow each other by `nextStartWith`; other fields come when asked for."""
     names = [f"journal/{number:02}" for number in range(25)]
     for name in [*names, "counter.json"]:
         storage.put_object(NAMESPACE, BUCKET, name, b"12")

@@ -17,8 +17,7 @@ class Killed(BaseException):
 
 
 class Troubled:
-    """
-    Documents over a shared store. `plan` holds, by kind of request, how the next ones end; the others are fine.
+    """Documents over a shared store. `plan` holds, by kind of request, how the next ones end; the others are fine.
 
     `ok`; `refused` (not done, and said so); `denied` (a wrong name, or a missing permission); `lost` (done, but the
     answer is lost); `dropped` (not done, but nobody said so); `conflict` (not done, a 409); `raced` (somebody else

@@ -1,6 +1,4 @@
-"""
-The owner's way to the table, from his own machine.
-"""
+"""The owner's way to the table, from his own machine."""
 
 from datetime import datetime
 from typing import NoReturn
@@ -19,7 +17,7 @@ SECONDS = 20.0
 
 class Admin:
     """The stored document of the function with these settings; as the AWS CLI would be: by the keys in the environment,
-    by a profile, by a sign-on of ``aws sso login``."""
+    by a profile, by a sign-on of `aws sso login`."""
 
     def __init__(self, environment: Environment, profile: str | None) -> None:
         aws = AwsSettings.read(environment)

@@ -1,6 +1,4 @@
-"""
-The owner's way to the table, from his own machine.
-"""
+"""The owner's way to the table, from his own machine."""
 
 import json
 import shutil
@@ -18,7 +16,7 @@ from counter.store import Misconfigured
 
 
 class Admin:
-    """The stored document of the function with these settings; by the account's key, or as ``az login`` says."""
+    """The stored document of the function with these settings; by the account's key, or as `az login` says."""
 
     name = "counter.json"
 
@@ -35,7 +33,7 @@ class Admin:
 
 
 class AzureCli:
-    """Gets tokens for whoever ``az login`` signed in. It is what the SDKs call a token credential. azure-identity asks
+    """Gets tokens for whoever `az login` signed in. It is what the SDKs call a token credential. azure-identity asks
     the same program, and weighs much more."""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
@@ -57,7 +55,7 @@ class AzureCli:
 
 
 def table(account: StorageAccount, **options: Any) -> TableClient:
-    """Return a client of the table; ``options`` are the SDK's. Makes no request. Raises Misconfigured."""
+    """Return a client of the table; `options` are the SDK's. Makes no request. Raises Misconfigured."""
     if account.connection:
         return account.table(**options)
     if not account.url:

@@ -1,6 +1,4 @@
-"""
-The owner's way to the bucket, from his own machine.
-"""
+"""The owner's way to the bucket, from his own machine."""
 
 from datetime import datetime
 from pathlib import Path

@@ -38,7 +38,7 @@ FLAGS = [
 
 @dataclass
 class FakeCounter:
-    """Serves ``web/``, and answers as the counter does; what it shall do wrong is set from the test, at any time."""
+    """Serves `web/`, and answers as the counter does; what it shall do wrong is set from the test, at any time."""
 
     count: int = 1233
     unique: int = 320

@@ -1,6 +1,4 @@
-"""
-What stands between the function and DynamoDB's engine on a laptop, in DynamoDB's words.
-"""
+"""What stands between the function and DynamoDB's engine on a laptop, in DynamoDB's words."""
 
 import json
 

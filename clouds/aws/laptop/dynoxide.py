@@ -1,6 +1,4 @@
-"""
-The engine behind DynamoDB on a laptop: Dynoxide, a process of its own that keeps its tables in a file.
-"""
+"""The engine behind DynamoDB on a laptop: Dynoxide, a process of its own that keeps its tables in a file."""
 
 import asyncio
 import os
@@ -56,7 +54,7 @@ async def install() -> Path:
 
 
 class Dynoxide:
-    """One engine. Its tables are in ``file`` and outlive it; without a file they are in memory."""
+    """One engine. Its tables are in `file` and outlive it; without a file they are in memory."""
 
     def __init__(self, file: Path | None = None) -> None:
         self.port = 0
@@ -81,7 +79,7 @@ class Dynoxide:
         await self._engine.stop()
 
     def client(self, url: str | None = None) -> Any:
-        """Return a new client of the engine, as the function makes it, or of who stands before it at ``url``."""
+        """Return a new client of the engine, as the function makes it, or of who stands before it at `url`."""
         return connect("dynamodb", REGION, url or self.url, seconds=SECONDS, session=SESSION)
 
     def create_table(self, name: str) -> None:

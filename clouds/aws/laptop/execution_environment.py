@@ -1,6 +1,4 @@
-"""
-An execution environment of AWS Lambda on a laptop: AWS's own runtime in a process, and the Runtime API it asks.
-"""
+"""An execution environment of AWS Lambda on a laptop: AWS's own runtime in a process, and the Runtime API it asks."""
 
 import asyncio
 import sys
@@ -28,7 +26,7 @@ main(["awslambdaric", "{HANDLER}"])
 class ExecutionEnvironment:
     """One process. Its variables are what is given plus PATH, PYTHONPATH, HOME, LANG and Lambda's own, nothing of the
     user's.
-    ``task`` are the folders in which the function is: together they are what is flat in the bundle."""
+    `task` are the folders in which the function is: together they are what is flat in the bundle."""
 
     def __init__(
         self,

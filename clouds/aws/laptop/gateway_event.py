@@ -1,5 +1,4 @@
-"""
-What AWS hands to a Lambda function for an HTTP request, and what it makes of the answer.
+"""What AWS hands to a Lambda function for an HTTP request, and what it makes of the answer.
 
 As AWS documents it: payload 2.0 for an HTTP API and, nearly the same, a function URL; payload 1.0 for a REST API; and
 for an Application Load Balancer an event of its own.

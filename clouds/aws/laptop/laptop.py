@@ -1,6 +1,4 @@
-"""
-AWS on a laptop: an engine that speaks DynamoDB's dialect, the function in AWS's own runtime, mails in a mailbox.
-"""
+"""AWS on a laptop: an engine that speaks DynamoDB's dialect, the function in AWS's own runtime, mails in a mailbox."""
 
 import asyncio
 import hashlib
@@ -29,7 +27,7 @@ TABLE = "visitor-counter"
 
 
 class LambdaDoor:
-    """One way from a gateway to the function: ``event`` is what that gateway makes of a request, ``answer`` what of the
+    """One way from a gateway to the function: `event` is what that gateway makes of a request, `answer` what of the
     function's answer."""
 
     prefix = ""
@@ -58,7 +56,7 @@ class LambdaDoor:
         return answered
 
     async def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as ``aws lambda invoke`` does. Raises FunctionFailed."""
+        """Call the function directly, as `aws lambda invoke` does. Raises FunctionFailed."""
         try:
             return await self._run(body or b"{}")
         except ContainerFailed as failed:
@@ -71,10 +69,8 @@ class LambdaDoor:
 
 
 class Laptop:
-    """
-    The counter on AWS, all on this machine. ``folder`` holds all data, ``config`` is the function's configuration,
-    ``containers`` the most execution environments, ``latency`` the seconds that each storage request takes longer.
-    """
+    """The counter on AWS, all on this machine. `folder` holds all data, `config` is the function's configuration,
+    `containers` the most execution environments, `latency` the seconds that each storage request takes longer."""
 
     def __init__(
         self,

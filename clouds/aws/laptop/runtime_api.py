@@ -1,6 +1,4 @@
-"""
-AWS Lambda's Runtime API, version 2018-06-01: what the runtime in an execution environment asks for its calls.
-"""
+"""AWS Lambda's Runtime API, version 2018-06-01: what the runtime in an execution environment asks for its calls."""
 
 import asyncio
 import json
@@ -17,7 +15,7 @@ LARGEST = 6 * 2**20
 
 
 class HandlerFailed(Exception):
-    """The handler raised, or could not be loaded. ``error`` is what the runtime said of it."""
+    """The handler raised, or could not be loaded. `error` is what the runtime said of it."""
 
     def __init__(self, error: bytes) -> None:
         super().__init__(error.decode(errors="replace"))
@@ -35,7 +33,7 @@ class Invocation:
 
 
 class RuntimeApi:
-    """One execution environment's side of it. ``ready`` is set once the runtime has asked for its first call."""
+    """One execution environment's side of it. `ready` is set once the runtime has asked for its first call."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()

@@ -1,6 +1,4 @@
-"""
-A stand-in, on a laptop, of SNS: what is published to the one topic ends up in a mailbox.
-"""
+"""A stand-in, on a laptop, of SNS: what is published to the one topic ends up in a mailbox."""
 
 import time
 import uuid
@@ -16,7 +14,7 @@ NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
 class SnsStandin:
-    """Answers ``Publish`` in SNS's query protocol. ``refusal`` is the status and code that it answers with instead."""
+    """Answers `Publish` in SNS's query protocol. `refusal` is the status and code that it answers with instead."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox

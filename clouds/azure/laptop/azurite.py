@@ -1,6 +1,4 @@
-"""
-Microsoft's own engine of Table Storage for a laptop: Azurite, a Node process on a free port.
-"""
+"""Microsoft's own engine of Table Storage for a laptop: Azurite, a Node process on a free port."""
 
 import asyncio
 import shutil
@@ -27,7 +25,7 @@ def missing() -> str | None:
 
 
 class Azurite:
-    """One engine. Its tables are files in ``folder``, written every few seconds and when it is stopped. ``options`` are
+    """One engine. Its tables are files in `folder`, written every few seconds and when it is stopped. `options` are
     its own."""
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -43,7 +41,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.port}"
 
     def connection_string(self, url: str | None = None) -> str:
-        """Return how to reach the engine, or whoever stands in front of it at ``url``."""
+        """Return how to reach the engine, or whoever stands in front of it at `url`."""
         return (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"TableEndpoint={url or self.url}/{ACCOUNT};"

@@ -1,6 +1,5 @@
-"""
-The worker processes of a function app on a laptop: more of them while calls overlap, and calls that overlap in one.
-"""
+"""The worker processes of a function app on a laptop: more of them while calls overlap, and calls that overlap in
+one."""
 
 import asyncio
 import json
@@ -133,11 +132,9 @@ async def listens(socket: Path) -> bool:
 
 
 class Pool:
-    """
-    The workers of one function app. A call goes to one that is idle, or a new one, up to ``size``; when all are busy,
-    to the one with the fewest calls under way, which then overlap in it, as on Azure. ``environment`` is asked for each
-    new worker; ``log`` holds the last lines that the functions wrote.
-    """
+    """The workers of one function app. A call goes to one that is idle, or a new one, up to `size`; when all are busy,
+    to the one with the fewest calls under way, which then overlap in it, as on Azure. `environment` is asked for each
+    new worker; `log` holds the last lines that the functions wrote."""
 
     def __init__(
         self, environment: Callable[[], Mapping[str, str]], size: int = 4, say: Callable[[str], None] | None = None
@@ -158,7 +155,7 @@ class Pool:
         return tuple(worker for worker in self._workers if worker.alive)
 
     async def warm(self, count: int) -> None:
-        """Start workers ahead of the first calls, so that ``count`` run."""
+        """Start workers ahead of the first calls, so that `count` run."""
         await asyncio.gather(*(self._start() for _ in range(min(count, self.size) - len(self.workers))))
 
     async def call(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""
-A worker process of Azure Functions on a laptop: ``python functions_worker.py SOCKET [THREADS]`` runs function_app.py.
+"""A worker process of Azure Functions on a laptop: `python functions_worker.py SOCKET [THREADS]` runs function_app.py.
 
 The platform's host hands calls to its worker over gRPC; here they come as JSON over a Unix socket. What is made of them
 is the platform's own: the package azure-functions finds the functions, makes the request out of the host's message, and
@@ -32,7 +31,7 @@ class Functions:
         self.by_trigger = {trigger.type: function for function, trigger in triggers if trigger}
 
     def run(self, call: Message) -> Message:
-        """Run the one function whose trigger is ``call["trigger"]``, as a worker does."""
+        """Run the one function whose trigger is `call["trigger"]`, as a worker does."""
         function = self.by_trigger[call["trigger"]]
         context = SimpleNamespace(invocation_id=call["id"], function_name=function.get_function_name())
         user_function = function.get_user_function()

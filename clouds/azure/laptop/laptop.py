@@ -1,6 +1,5 @@
-"""
-Azure on a laptop: Microsoft's own engine of Table Storage, the function app in worker processes, mails in a mailbox.
-"""
+"""Azure on a laptop: Microsoft's own engine of Table Storage, the function app in worker processes, mails in a
+mailbox."""
 
 import base64
 import hashlib
@@ -65,10 +64,8 @@ class FunctionsEntrypoint:
 
 
 class Laptop:
-    """
-    The counter on Azure, all on this machine. ``folder`` holds all data, ``config`` is the function's configuration,
-    ``containers`` the most worker processes, ``latency`` the seconds that each storage request takes longer.
-    """
+    """The counter on Azure, all on this machine. `folder` holds all data, `config` is the function's configuration,
+    `containers` the most worker processes, `latency` the seconds that each storage request takes longer."""
 
     def __init__(
         self,

@@ -1,6 +1,4 @@
-"""
-A stand-in, on a laptop, of what Azure itself does around a function: hands out its identity, and sends its mails.
-"""
+"""A stand-in, on a laptop, of what Azure itself does around a function: hands out its identity, and sends its mails."""
 
 import json
 import secrets
@@ -18,11 +16,9 @@ LARGEST = 10 * 2**20
 
 
 class PlatformStandin:
-    """
-    One address for both, as a function gets to know them: ``GET /msi/token`` as App Service has it, and
-    ``POST /emails:send`` of Communication Services, which lets in only who brings a token for it. Mails of ``senders``
-    end up in the mailbox. ``refusal`` is the status that a mail is answered with instead.
-    """
+    """One address for both, as a function gets to know them: `GET /msi/token` as App Service has it, and `POST
+    /emails:send` of Communication Services, which lets in only who brings a token for it. Mails of `senders` end up in
+    the mailbox. `refusal` is the status that a mail is answered with instead."""
 
     def __init__(self, mailbox: Mailbox, senders: Collection[str] = (SENDER,)) -> None:
         self.mailbox = mailbox

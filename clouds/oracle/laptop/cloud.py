@@ -1,6 +1,4 @@
-"""
-The two Oracle services on one port, with latency and faults, and a record of everything that went over the wire.
-"""
+"""The two Oracle services on one port, with latency and faults, and a record of everything that went over the wire."""
 
 import asyncio
 import ssl
@@ -28,7 +26,7 @@ REFUSALS = {
 
 
 class Seen(NamedTuple):
-    """One request as it came over the wire. ``status`` is None when the client got no answer."""
+    """One request as it came over the wire. `status` is None when the client got no answer."""
 
     kind: str
     method: str
@@ -71,11 +69,10 @@ class Requests:
 
 
 class Cloud:
-    """
-    Object Storage and Notifications over HTTP or TLS.
+    """Object Storage and Notifications over HTTP or TLS.
 
-    ``faults`` and ``latency`` (seconds, added to each request before the store acts) may be changed at any time;
-    ``requests`` may be read at any time, from any thread.
+    `faults` and `latency` (seconds, added to each request before the store acts) may be changed at any time; `requests`
+    may be read at any time, from any thread.
     """
 
     def __init__(
@@ -219,11 +216,10 @@ class Cloud:
 
 
 class Network:
-    """
-    A proxy that leads every HTTPS connection to the stand-in's TLS port, whatever host was asked for.
+    """A proxy that leads every HTTPS connection to the stand-in's TLS port, whatever host was asked for.
 
-    With ``HTTPS_PROXY`` set to ``url`` and the stand-in's authority trusted, the SDK reaches Oracle's own host names
-    with nothing else set. ``hosts`` counts who was asked for.
+    With `HTTPS_PROXY` set to `url` and the stand-in's authority trusted, the SDK reaches Oracle's own host names with
+    nothing else set. `hosts` counts who was asked for.
     """
 
     def __init__(self, host: str, port: int) -> None:

@@ -1,6 +1,4 @@
-"""
-The containers: real ``fdk`` processes on Unix sockets, one call at a time each, as the platform runs them.
-"""
+"""The containers: real `fdk` processes on Unix sockets, one call at a time each, as the platform runs them."""
 
 import asyncio
 import io
@@ -15,7 +13,7 @@ import aiohttp
 from local import child, pool
 from local.pool import ContainerFailed
 
-# What the ``fdk`` command does, with the event loop which the FDK expects to find (Python 3.14 makes none by itself).
+# What the `fdk` command does, with the event loop which the FDK expects to find (Python 3.14 makes none by itself).
 FDK = """
 import asyncio
 if sys.version_info >= (3, 14):
@@ -28,10 +26,10 @@ LARGE = 2**20  # bytes that aiohttp does not like to get in one piece
 
 
 class Container:
-    """
-    One function process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the user's.
+    """One function process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the
+    user's.
 
-    ``say`` gets each line the function writes. ``calls`` counts the calls it took.
+    `say` gets each line the function writes. `calls` counts the calls it took.
     """
 
     def __init__(
@@ -110,10 +108,9 @@ class Container:
     async def call(
         self, headers: Mapping[str, str], body: bytes = b"", seconds: float = 30.0
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """
-        Make one Fn call and return its raw status, headers and body. Further calls wait for this one.
+        """Make one Fn call and return its raw status, headers and body. Further calls wait for this one.
 
-        Raises ContainerFailed when the process died, or had to be killed because it took longer than ``seconds``.
+        Raises ContainerFailed when the process died, or had to be killed because it took longer than `seconds`.
         """
         async with self._lock:
             if self._session is None or not self.alive:
@@ -149,7 +146,7 @@ class Container:
 
 
 class Pool(pool.Pool[Container]):
-    """The containers of the function in a file. ``environment`` is asked for each new one."""
+    """The containers of the function in a file. `environment` is asked for each new one."""
 
     def __init__(
         self,

@@ -1,6 +1,4 @@
-"""
-Oracle's way: an HTTP request wrapped into an Fn call, as Oracle API Gateway wraps it, and the answer unwrapped.
-"""
+"""Oracle's way: an HTTP request wrapped into an Fn call, as Oracle API Gateway wraps it, and the answer unwrapped."""
 
 import os
 import time
@@ -18,7 +16,7 @@ HTTP_HEADER = "fn-http-h-"
 
 
 class FnEntrypoint:
-    """The function in a pool of containers, behind Oracle API Gateway below ``prefix``."""
+    """The function in a pool of containers, behind Oracle API Gateway below `prefix`."""
 
     def __init__(self, pool: Pool, prefix: str = "/v1") -> None:
         self.prefix = prefix
@@ -36,7 +34,7 @@ class FnEntrypoint:
         return unwrap(headers, answer)
 
     async def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as ``fn invoke`` does. Raises FunctionFailed."""
+        """Call the function directly, as `fn invoke` does. Raises FunctionFailed."""
         headers = {"fn-call-id": ulid(), "fn-deadline": deadline(), "content-type": "text/plain"}
         try:
             status, _, answer = await self._pool.call(headers, body, DEADLINE)
@@ -48,10 +46,9 @@ class FnEntrypoint:
 
 
 def wrap(call: HttpCall) -> dict[str, str]:
-    """
-    Return the headers of the Fn call for an HTTP request.
+    """Return the headers of the Fn call for an HTTP request.
 
-    What the client sent appears under ``fn-http-h-`` only, so nobody can send a header that means something to Fn.
+    What the client sent appears under `fn-http-h-` only, so nobody can send a header that means something to Fn.
     """
     client: dict[str, str] = {}
     for sent, value in call.headers:

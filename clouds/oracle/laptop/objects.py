@@ -1,8 +1,7 @@
-"""
-The objects of the stand-in: named bytes with an ETag, kept in one SQLite file.
+"""The objects of the stand-in: named bytes with an ETag, kept in one SQLite file.
 
-What Object Storage promises is kept here: reads see the last write, a condition and its write are one step, and an
-ETag never comes back, not even for the same bytes.
+What Object Storage promises is kept here: reads see the last write, a condition and its write are one step, and an ETag
+never comes back, not even for the same bytes.
 """
 
 import base64
@@ -40,7 +39,7 @@ LAST = "\U0010ffff"
 
 
 class PreconditionFailed(Exception):
-    """The condition did not hold; nothing was changed. ``code`` is Oracle's word for it."""
+    """The condition did not hold; nothing was changed. `code` is Oracle's word for it."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -76,8 +75,7 @@ def connect(path: str | Path) -> sqlite3.Connection:
 
 
 class Objects:
-    """
-    Objects by bucket and name. Any number of threads may call at once; ``path`` may be ``":memory:"``.
+    """Objects by bucket and name. Any number of threads may call at once; `path` may be `":memory:"`.
 
     Each method is one step: nobody sees half of it, and of many callers with the same condition one wins.
     """
@@ -133,11 +131,10 @@ class Objects:
     def put(
         self, bucket: str, name: str, data: bytes, if_match: str | None = None, if_none_match: str | None = None
     ) -> str:
-        """
-        Write the object and return its new ETag. A bucket that is not there is created on the way.
+        """Write the object and return its new ETag. A bucket that is not there is created on the way.
 
-        ``if_match`` writes only over this ETag, ``if_none_match="*"`` only where there is no object; otherwise raises
-        PreconditionFailed. An ``if_match`` on an absent object fails like a stale one (Oracle does not say; S3 answers
+        `if_match` writes only over this ETag, `if_none_match="*"` only where there is no object; otherwise raises
+        PreconditionFailed. An `if_match` on an absent object fails like a stale one (Oracle does not say; S3 answers
         404 there, and the Documents of the function must live with either).
         """
         if bucket not in self._buckets:
@@ -156,7 +153,7 @@ class Objects:
         return etag
 
     def delete(self, bucket: str, name: str, if_match: str | None = None) -> bool:
-        """Remove the object; False when there was none. Raises PreconditionFailed when ``if_match`` is not its ETag."""
+        """Remove the object; False when there was none. Raises PreconditionFailed when `if_match` is not its ETag."""
         with self._lock:
             removed = self._connection.execute(DELETE, (bucket, name, if_match)).rowcount
         if not removed and if_match is not None and self.get(bucket, name):
@@ -166,7 +163,7 @@ class Objects:
     def list(
         self, bucket: str, prefix: str = "", start: str = "", end: str | None = None, limit: int = 1000
     ) -> list[Stored]:
-        """Return at most ``limit`` objects in the order of their names, ``start`` included and ``end`` not."""
+        """Return at most `limit` objects in the order of their names, `start` included and `end` not."""
         # SQLite compares text byte by byte in UTF-8, which is the order Object Storage lists in.
         with self._lock:
             rows = self._connection.execute(

@@ -1,5 +1,4 @@
-"""
-A made-up identity, in the form in which Oracle gives one to a function: a resource principal of version 2.2.
+"""A made-up identity, in the form in which Oracle gives one to a function: a resource principal of version 2.2.
 
 Nothing here opens any entrypoint. The stand-in only asks whether a request is signed, not by whom.
 """
@@ -24,8 +23,7 @@ REGION_KEYS = {"us-phoenix-1": "phx", "us-ashburn-1": "iad", "eu-frankfurt-1": "
 
 
 class Principal:
-    """
-    The function's key and token, and the authority and certificate of the stand-in, as files in ``folder``.
+    """The function's key and token, and the authority and certificate of the stand-in, as files in `folder`.
 
     They are made on first use and kept. Raises OSError when the folder cannot be written.
     """
@@ -67,7 +65,7 @@ class Principal:
         }
 
     def server_context(self) -> ssl.SSLContext:
-        """Return the TLS side of the stand-in: it may speak for Oracle's host names to whoever trusts ``authority``."""
+        """Return the TLS side of the stand-in: it may speak for Oracle's host names to whoever trusts `authority`."""
         if not self.certificate.exists():
             self._make_certificate()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

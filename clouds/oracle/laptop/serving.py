@@ -1,6 +1,4 @@
-"""
-Everything together: the stand-in, the containers and the gateway, in one call.
-"""
+"""Everything together: the stand-in, the containers and the gateway, in one call."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
@@ -27,12 +25,11 @@ T = TypeVar("T")
 
 
 class Serving:
-    """
-    The counter, running. Either ``await start()`` and ``await stop()``, or ``with Serving(...) as here:``, which runs
-    it on an event loop in a thread of its own.
+    """The counter, running. Either `await start()` and `await stop()`, or `with Serving(...) as here:`, which runs it
+    on an event loop in a thread of its own.
 
-    ``folder`` holds all data. ``config`` is the function's configuration. Without ``gateway``, or with no containers,
-    only the stand-in runs. With ``tls`` the function gets no address of the stand-in: it finds it by Oracle's names.
+    `folder` holds all data. `config` is the function's configuration. Without `gateway`, or with no containers, only
+    the stand-in runs. With `tls` the function gets no address of the stand-in: it finds it by Oracle's names.
     """
 
     def __init__(
@@ -132,19 +129,19 @@ class Serving:
         self.objects.close()
 
     def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as ``fn invoke`` does. For ``with``; raises FunctionFailed."""
+        """Call the function directly, as `fn invoke` does. For `with`; raises FunctionFailed."""
         return self.run(self.entrypoint.invoke(body))
 
     def warm(self, count: int) -> None:
-        """Start containers so that ``count`` run. For ``with``."""
+        """Start containers so that `count` run. For `with`."""
         self.run(self.pool.warm(count))
 
     def settle(self) -> None:
-        """Wait until no request is under way at the stand-in, so that whatever was late has landed. For ``with``."""
+        """Wait until no request is under way at the stand-in, so that whatever was late has landed. For `with`."""
         self.run(self.cloud.settled())
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run a coroutine on the loop of ``with`` and return its result."""
+        """Run a coroutine on the loop of `with` and return its result."""
         if self._loop is None:
             raise RuntimeError("only within `with`")
         return self._loop.run(work)

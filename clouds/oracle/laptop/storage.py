@@ -1,7 +1,6 @@
-"""
-Oracle Object Storage's dialect over ``Objects``: paths, headers, conditions, error codes.
+"""Oracle Object Storage's dialect over `Objects`: paths, headers, conditions, error codes.
 
-A request goes in as plain values and an answer comes out; ``local.cloud`` owns the connections.
+A request goes in as plain values and an answer comes out; `local.cloud` owns the connections.
 """
 
 import itertools
@@ -35,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request, taken apart. ``kind`` is what it does: get, put, list, delete, namespace, publish or other."""
+    """One request, taken apart. `kind` is what it does: get, put, list, delete, namespace, publish or other."""
 
     kind: str
     method: str
@@ -55,7 +54,7 @@ class Refused(Exception):
 
 
 def request_id() -> str:
-    """Return a new value for ``opc-request-id``."""
+    """Return a new value for `opc-request-id`."""
     return f"{_request_prefix}/{next(_request_number):08X}"
 
 
@@ -82,7 +81,7 @@ def rfc3339(moment: float) -> str:
 
 
 class Storage:
-    """Answers Object Storage requests. Buckets come from ``objects``; there is one namespace."""
+    """Answers Object Storage requests. Buckets come from `objects`; there is one namespace."""
 
     def __init__(self, objects: Objects, namespace: str = NAMESPACE) -> None:
         self.objects = objects
