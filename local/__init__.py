@@ -1,3 +1,5 @@
-"""The counter on a laptop, without any account: the real function in real `fdk` processes, behind a gateway that wraps
-HTTP into Fn calls as Oracle API Gateway does, in front of a stand-in of Object Storage and Notifications that speaks
-Oracle's dialect and breaks on request. `python -m local` runs it all; tests and benchmarks use `local.serving`."""
+"""Runs the counter on a laptop, without a cloud account.
+
+`python -m local` starts the real function in its cloud's own runtime, behind a gateway that calls it as that cloud
+does. Storage is a stand-in for Oracle's services, or the database engine that stands in for AWS's or Azure's.
+"""

@@ -1,4 +1,4 @@
-"""`python -m local`: the counter on this machine."""
+"""`python -m local`: runs the counter on this machine."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clouds.oracle.laptop.serving import Serving
 
 WELCOME = """
-  Your visitor counter is running as on {cloud}. Every visit goes through the real function.
+  Your visitor counter is running as it would on {cloud}. Every visit goes through the real function.
 
     Demo page     {url}/
     Counter       {url}{prefix}/counter?vid=me
@@ -39,42 +39,43 @@ WELCOME = """
     The report    curl -H 'Authorization: Bearer {token}' {url}{prefix}/report
     Direct call   curl -X POST --data '{{"path":"/report"}}' {url}/invoke
 
-    Your data is in {data} and stays there.{more}
-    Ctrl-C stops everything.
+    Your data is kept in {data}.{more}
+    Press Ctrl-C to stop.
 """
 REGION = "us-phoenix-1"
-NO_FAULTS = (
-    " To see how it copes with a storage\n    that fails, add for example: --fault put:lose-drop=0.2 --latency 20"
-)
+NO_FAULTS = "\n    To see how it copes with failing storage, try: --fault put:lose-drop=0.2 --latency 20"
 
 
 def fail(message: str) -> NoReturn:
-    """Say in one line why nothing runs, and leave with status 2."""
+    """Print the reason in one line and exit with status 2."""
     print(f"python -m local: {message}", file=sys.stderr)
     raise SystemExit(2)
 
 
-def arguments() -> Parser:
-    """Return the command line, described."""
+def command_line() -> Parser:
+    """Return the parser of the command line."""
     parser = Parser(prog="python -m local", description="Run the visitor counter on this machine.", epilog=(
         "faults: " + "; ".join(f"{kind} ({what})" for kind, what in KINDS.items())
     ))  # fmt: skip
     parser.add_argument("--port", type=int, default=8080, help="port of the gateway (default 8080, 0 for a free one)")
     parser.add_argument("--host", default="127.0.0.1", help="address of the gateway (default 127.0.0.1)")
-    parser.add_argument("--containers", type=int, default=4, metavar="N", help="function processes at most (default 4)")
-    parser.add_argument("--cloud", choices=["oracle", *clouds()], default="oracle", help="default oracle")
+    parser.add_argument("--containers", type=int, default=4, metavar="N", help="most function processes (default 4)")
+    parser.add_argument("--cloud", choices=["oracle", *clouds()], default="oracle", help="which cloud (default oracle)")
     parser.add_argument("--data", type=Path, help="folder for all data (default .local, or .local/CLOUD)")
-    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds per storage request")
-    parser.add_argument("--fault", action="append", default=[], metavar="[REQUEST:]KIND=RATE", help="see below")
-    parser.add_argument("--seed", type=int, help="make the faults repeatable")
-    parser.add_argument("--region", default=REGION, help="region the function believes to be in")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the function's configuration")
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="delay of each storage request")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="[REQUEST:]KIND=RATE",
+        help="fail this share of storage requests, 0 to 1; see below for the kinds",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, help="repeat the same faults")
+    parser.add_argument("--region", default=REGION, help=f"Oracle region the function runs in (default {REGION})")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the function")
     parser.add_argument("--function", type=Path, default=ROOT / "func.py", help=argparse.SUPPRESS)
     return parser
 
 
 def settings(given: Sequence[str]) -> dict[str, str]:
-    """Return what `--set` gave."""
+    """Return the settings given with `--set`."""
     config = {}
     for setting in given:
         key, equals, value = setting.partition("=")
@@ -85,7 +86,7 @@ def settings(given: Sequence[str]) -> dict[str, str]:
 
 
 async def serve(here: "Serving | Hosting", folder: DataFolder, welcome: Callable[[str], str]) -> None:
-    """Say what `welcome` makes of the address once everything runs, and go on until Ctrl-C or SIGTERM."""
+    """Start everything, print `welcome(url)`, and run until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -106,23 +107,23 @@ async def serve(here: "Serving | Hosting", folder: DataFolder, welcome: Callable
 
 
 def show_mail(message: Message) -> None:
-    """Print a mail that the function sent."""
+    """Print a mail sent by the function."""
     print(f"\n  Mail: {message.title}\n" + "".join(f"    {line}\n" for line in message.body.splitlines()), flush=True)
 
 
 def check_machine(cloud: str) -> None:
-    """Stop with a message where this machine lacks what the cloud's function needs."""
+    """Exit with a message if this machine cannot run the cloud's function."""
     if os.name == "nt":
-        fail("the FDK needs Unix sockets; run it on Linux, on macOS, or in WSL")
+        fail("Windows is not supported; run it on Linux, on macOS, or in WSL")
     for package in ("fdk", "oci") if cloud == "oracle" else ():
         if importlib.util.find_spec(package) is None:
             fail(f"{package} is not installed; run: make run")
 
 
-def check(options: argparse.Namespace) -> None:
-    """Stop with a message where an option makes no sense."""
+def check_options(options: argparse.Namespace) -> None:
+    """Exit with a message if an option is invalid."""
     if options.cloud != "oracle" and (options.fault or options.region != REGION):
-        fail("--fault and --region are for --cloud oracle only")
+        fail("--fault and --region work with --cloud oracle only")
     if not options.function.is_file():
         fail(f"{options.function} not found")
     if not 0 <= options.port <= 65535:
@@ -134,8 +135,8 @@ def check(options: argparse.Namespace) -> None:
 
 
 def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Faults) -> "Serving":
-    """Return the counter on the stand-in of Oracle's services, not started yet."""
-    from clouds.oracle.laptop.serving import Serving  # noqa: PLC0415 - it needs Oracle's packages, which other clouds do without
+    """Return the counter on the stand-in for Oracle's services, not started yet."""
+    from clouds.oracle.laptop.serving import Serving  # noqa: PLC0415 - needs Oracle's packages; the other clouds do not
 
     return Serving(
         options.data,
@@ -148,37 +149,37 @@ def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Fa
         function=options.function,
         host=options.host,
         port=options.port,
-        say=say,
+        on_line=print_line,
         on_message=show_mail,
     )
 
 
-def on_laptop(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting:
-    """Return the counter on another cloud's engine, not started yet."""
+def on_another_cloud(options: argparse.Namespace, config: Mapping[str, str]) -> Hosting:
+    """Return the counter on another cloud's database engine, not started yet."""
     try:
         kind = laptop(options.cloud)
     except ModuleNotFoundError as missing:
         fail(f"{missing.name} is not installed; run: make run CLOUD={options.cloud}")
-    if why := kind.missing():
-        fail(why)
+    if reason := kind.missing():
+        fail(reason)
     here = kind(
         options.data,
         containers=options.containers,
         config=config,
-        say=say,
+        on_line=print_line,
         on_message=show_mail,
         latency=options.latency / 1000,
     )
     return Hosting(here, host=options.host, port=options.port)
 
 
-def say(line: str) -> None:
-    """Print what the function wrote."""
+def print_line(line: str) -> None:
+    """Print a line of the function's log."""
     print(line, file=sys.stderr, flush=True)
 
 
 def greeting(options: argparse.Namespace, prefix: str, token: str, faults: Faults, url: str) -> str:
-    """Return what is said when everything runs."""
+    """Return the message printed once everything runs."""
     rates = ", ".join(f"{rule} in {rate:.0%}" for rule, rate in faults.plan.items())
     more = "" if options.cloud != "oracle" else f" Storage fails on purpose: {rates}." if rates else NO_FAULTS
     name = options.cloud.capitalize() if len(options.cloud) > 3 else options.cloud.upper()
@@ -186,9 +187,9 @@ def greeting(options: argparse.Namespace, prefix: str, token: str, faults: Fault
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run what was asked for until it is stopped, or leave with a word about why not."""
+    """Run the counter until it is stopped; exit with a message if it cannot run."""
     check_machine(options.cloud)
-    check(options)
+    check_options(options)
     given = settings(options.set)
     try:
         faults = Faults.parse(options.fault, options.seed)
@@ -197,22 +198,23 @@ def run(options: argparse.Namespace) -> None:
     options.data = options.data or Path(".local", *([] if options.cloud == "oracle" else [options.cloud]))
     try:
         folder = DataFolder(options.data)
-        with folder.held():
+        with folder.locked():
             config = folder.configuration(given)
-            here = on_oracle(options, config, faults) if options.cloud == "oracle" else on_laptop(options, config)
+            oracle = options.cloud == "oracle"
+            here = on_oracle(options, config, faults) if oracle else on_another_cloud(options, config)
             welcome = partial(greeting, options, here.gateway.prefix, config["REPORT_TOKEN"], faults)
             try:
                 asyncio.run(serve(here, folder, welcome))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    fail(f"port {options.port} is in use; choose another one with --port")
+                    fail(f"port {options.port} is in use; choose another with --port")
                 fail(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
     except ContainerFailed as error:
         fail(f"the function did not start: {error}")
     except (Unusable, EngineFailed) as error:
         fail(str(error))
     except sqlite3.DatabaseError as error:
-        fail(f"the data in {options.data} cannot be used: {error}")
+        fail(f"cannot read the data in {options.data}: {error}; choose another folder with --data")
     except OSError as error:
         fail(f"cannot write to {options.data}: {error.strerror or error}")
 
@@ -220,9 +222,9 @@ def run(options: argparse.Namespace) -> None:
 def main(given: Sequence[str] | None = None) -> None:
     """Run the command."""
     try:
-        run(arguments().parse_args(given))
+        run(command_line().parse_args(given))
     except KeyboardInterrupt:
-        raise SystemExit(130) from None  # before or after the time when Ctrl-C is waited for
+        raise SystemExit(130) from None  # Ctrl-C while starting or stopping
 
 
 if __name__ == "__main__":

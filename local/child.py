@@ -1,4 +1,4 @@
-"""A process that ends with ours: how it is started, what it knows of the user, and what it says."""
+"""Child processes that end when this process does."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# Even when we are killed, the system tells the child (Linux).
+# On Linux the kernel signals the child even if this process is killed.
 COMMAND = """
 import os, sys
 if sys.platform == "linux":
@@ -17,17 +17,17 @@ if sys.platform == "linux":
         sys.exit(1)
 """
 EXEC = "os.execvp(sys.argv[1], sys.argv[1:])"
-"""Become the program that the words after the command name."""
+"""Statements for `command` that replace the process with the program named by its arguments."""
 
 
 def command(then: str, number: int = signal.SIGKILL, python: str | None = None) -> list[str]:
-    """Return the command of a process that gets a signal when ours ends, and runs the Python statements `then`, which
-    find `os` and `sys` imported; in this Python, unless another is named."""
+    """Return the command of a child that runs the Python statements `then` and gets the signal `number` when this
+    process ends. `os` and `sys` are already imported. `python` is the interpreter, by default this one."""
     return [python or sys.executable, "-c", COMMAND.format(signal=int(number), parent=os.getpid()) + then]
 
 
 def environment(home: Path, *paths: Path) -> dict[str, str]:
-    """Return what a process must know that finds its modules in `paths`: nothing of the user's."""
+    """Return the environment of a child that imports from `paths`. It inherits nothing from the user's."""
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
@@ -36,12 +36,12 @@ def environment(home: Path, *paths: Path) -> dict[str, str]:
     }
 
 
-async def lines(output: asyncio.StreamReader, say: Callable[[str], None]) -> None:
-    """Say each line until the output ends, however long one is."""
+async def read_lines(output: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+    """Call `on_line` with each line of the output, of any length, until it ends."""
     rest = b""
     while chunk := await output.read(65536):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
-            say(line.decode(errors="replace"))
+            on_line(line.decode(errors="replace"))
     if rest:
-        say(rest.decode(errors="replace"))
+        on_line(rest.decode(errors="replace"))

@@ -1,12 +1,12 @@
-"""How the commands of this machine complain: in one line."""
+"""The argument parser of the commands: it reports errors in one line."""
 
 import argparse
 from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser without the usage in front of what is wrong."""
+    """An argument parser that does not print the usage before an error."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with status 2."""
+        """Print the error and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")

@@ -1,4 +1,4 @@
-"""A database's engine on this machine: installed by npm, and run as a process that ends with ours."""
+"""A database engine on this machine: installed with npm, run as a child process."""
 
 import asyncio
 import json
@@ -13,30 +13,30 @@ from pathlib import Path
 from local import child
 
 NPM_CI = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-PATIENCE = 10.0  # seconds in which an engine saves what it has
+STOP_TIMEOUT = 10.0  # seconds for an engine to save its data
 
 
 class EngineFailed(Exception):
-    """A cloud's database engine does not run; the text says why."""
+    """A database engine could not be installed or started; the message says why."""
 
 
 def is_whole(folder: Path) -> bool:
-    """Say whether npm finished what the lock file in `folder` says: what it installed it writes down last."""
+    """Return whether npm installed everything in `folder`'s lock file: npm writes its own list last."""
     try:
-        here, wanted = (
+        installed, wanted = (
             json.loads((folder / name).read_text())["packages"]
             for name in ("node_modules/.package-lock.json", "package-lock.json")
         )
     except FileNotFoundError:
         return False
-    return all(package["version"] == wanted.get(name, {}).get("version") for name, package in here.items())
+    return all(package["version"] == wanted.get(name, {}).get("version") for name, package in installed.items())
 
 
 async def npm_ci(folder: Path, name: str) -> None:
-    """Install what the lock file in `folder` says, unless it is here. Raises EngineFailed."""
+    """Install the packages in `folder`'s lock file, unless they are installed. Raises EngineFailed."""
     if await asyncio.to_thread(is_whole, folder):
         return
-    print(f"Installing {name} with npm, once ...", file=sys.stderr, flush=True)
+    print(f"Installing {name} with npm (first run only) ...", file=sys.stderr, flush=True)
     process = await asyncio.create_subprocess_exec(
         *child.command(child.EXEC),
         *NPM_CI,
@@ -44,28 +44,28 @@ async def npm_ci(folder: Path, name: str) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # npm would put Ctrl-C off until it is done
+        start_new_session=True,  # npm ignores Ctrl-C until it is done, so it is killed instead
     )
     try:
-        _, said = await process.communicate()
+        _, errors = await process.communicate()
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     if process.returncode or not await asyncio.to_thread(is_whole, folder):
-        raise EngineFailed(f"npm did not install {name}:\n{said.decode(errors='replace')}")
+        raise EngineFailed(f"npm could not install {name}:\n{errors.decode(errors='replace')}")
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
         return port
 
 
 class Engine:
-    """One process. `name` is what it is called when it fails, `end` the signal by which it ends and saves what it has,
-    `environment` all that it knows, by default what we know."""
+    """One engine process. `name` appears in its errors, `end` is the signal that makes it save its data and exit, and
+    `environment` is its whole environment, by default a copy of ours."""
 
     def __init__(
         self, name: str, end: signal.Signals = signal.SIGTERM, environment: Mapping[str, str] | None = None
@@ -76,19 +76,19 @@ class Engine:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(
-        self, words: Sequence[str], ready: Callable[[], Awaitable[bool]], seconds: float, log: Path | None = None
+        self, command: Sequence[str], ready: Callable[[], Awaitable[bool]], seconds: float, log: Path | None = None
     ) -> None:
-        """Start the program, whose output goes to `log`, and wait until it is ready. Raises EngineFailed."""
+        """Run `command`, with its output in `log`, and wait until `ready()` is true. Raises EngineFailed."""
         output = await asyncio.to_thread(log.open, "wb") if log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *child.command(child.EXEC, self._end),
-                *words,
+                *command,
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output or asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us; we end our engine
+                start_new_session=True,  # Ctrl-C must not reach the engine; `stop` ends it
             )
         finally:
             if output:
@@ -101,19 +101,19 @@ class Engine:
                     await asyncio.sleep(0.01)
         except TimeoutError:
             await self.stop()
-            raise EngineFailed(f"{self._name} did not listen in time.") from None
+            raise EngineFailed(f"{self._name} did not start within {seconds:g} seconds.") from None
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """End the program, and kill it if it does not."""
+        """Send the engine its signal, and kill it if it does not exit."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
             self._process.send_signal(self._end)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(STOP_TIMEOUT):
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()

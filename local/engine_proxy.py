@@ -1,5 +1,4 @@
-"""What stands between the function and a database's engine on a laptop: it takes time, and loses answers when told
-to."""
+"""A proxy between the function and a database engine, which adds latency and injects faults."""
 
 import asyncio
 from collections import Counter
@@ -8,19 +7,19 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp import web
 
-from local.entrypoint import OWN
+from local.entrypoint import CONNECTION_HEADERS
 
-LARGEST = 16 * 2**20
+MAX_BODY = 16 * 2**20
 
 
 class EngineProxy:
-    """Passes each request on to the engine at `target`, after `latency` seconds, and its answer back.
+    """Forwards each request to the engine at `target` after `latency` seconds, and returns its answer.
 
-    `fault` is asked for each request, by its kind, what goes wrong: "lose" drops the connection after the engine acted,
-    "cut" in the middle of the answer, "drop" before it acted, "hang" answers nothing after it acted; a status and what
-    to say of it is answered in the engine's place; None is all well. `requests` counts them by kind. The `keepalive` is
-    how many seconds a connection to the engine may be idle: fewer than the engine allows, or a request could meet its
-    closing.
+    `fault(kind)` decides what goes wrong with a request: "drop" closes the connection before the engine acts, "lose"
+    after it acted, "cut" in the middle of the answer; "hang" never answers after the engine acted; a status and a text
+    ("503 busy") is answered in the engine's place; None means no fault. `requests` counts requests by kind. `keepalive`
+    is how many seconds a connection to the engine may stay idle. It must be less than the engine allows, or a request
+    could be sent on a connection that the engine is closing.
     """
 
     def __init__(
@@ -42,13 +41,13 @@ class EngineProxy:
         self._session: aiohttp.ClientSession | None = None
 
     def kind(self, request: web.BaseRequest) -> str:
-        """Return what a request is called."""
+        """Return the kind of a request: here, its method."""
         return request.method
 
-    def said(self, answer: str) -> web.StreamResponse:
-        """Return an answer in the engine's place: a status, and what is told."""
-        status, _, told = answer.partition(" ")
-        return web.Response(status=int(status), text=told)
+    def error_answer(self, answer: str) -> web.StreamResponse:
+        """Return the answer for a fault given as a status and a text."""
+        status, _, text = answer.partition(" ")
+        return web.Response(status=int(status), text=text)
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
@@ -76,14 +75,14 @@ class EngineProxy:
         kind = self.kind(request)
         self.requests[kind] += 1
         fault = self.fault(kind)
-        body = await whole(request)
+        body = await read_body(request)
         if body is None:
             return web.Response(status=413)
         await asyncio.sleep(self.latency)
         if fault == "drop":
             return hang_up(request)
         if fault and fault[0].isdigit():
-            return self.said(fault)
+            return self.error_answer(fault)
         status, headers, answer = await self._ask(request, body)
         return await self._answered(request, fault, status, headers, answer)
 
@@ -101,19 +100,19 @@ class EngineProxy:
     async def _ask(self, request: web.BaseRequest, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         if self._session is None:
             raise RuntimeError("not started")
-        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in OWN]
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in CONNECTION_HEADERS]
         url = self._target + request.raw_path
         async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
-            kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in OWN]
-            return answer.status, kept, await answer.read()
+            passed = [(name, value) for name, value in answer.headers.items() if name.lower() not in CONNECTION_HEADERS]
+            return answer.status, passed, await answer.read()
 
 
-async def whole(request: web.BaseRequest) -> bytes | None:
-    """Return a request's body, or None where it is too large."""
+async def read_body(request: web.BaseRequest) -> bytes | None:
+    """Return a request's body, or None if it is too large."""
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
-        if len(body) > LARGEST:
+        if len(body) > MAX_BODY:
             return None
     return bytes(body)
 
@@ -128,7 +127,7 @@ async def cut_off(request: web.BaseRequest, status: int, answer: bytes) -> web.S
 
 
 def hang_up(request: web.BaseRequest) -> web.StreamResponse:
-    """Drop the connection. What is returned never gets out."""
+    """Drop the connection. The returned response is never sent."""
     if request.transport:
         request.transport.abort()
     return web.Response(status=500)

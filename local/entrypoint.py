@@ -1,19 +1,18 @@
-"""What stands between the gateway of this machine and a cloud's function: HTTP in, the platform's own call, HTTP
-out."""
+"""The interface between the local gateway and a cloud's function."""
 
 from typing import NamedTuple, Protocol
 
-# Between two hops only, and never passed on (RFC 9110, section 7.6.1).
+# Headers of one connection only, never forwarded (RFC 9110, section 7.6.1).
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
      "transfer-encoding", "upgrade", "expect")
 )  # fmt: skip
-# What a server says anew of the body that it sends on.
-OWN = frozenset(("connection", "keep-alive", "transfer-encoding", "content-length"))
+# Headers that a proxy writes itself for the body it forwards.
+CONNECTION_HEADERS = frozenset(("connection", "keep-alive", "transfer-encoding", "content-length"))
 
 
 class HttpCall(NamedTuple):
-    """A request as it came in. `target` is path and query as they were sent, `headers` in their order."""
+    """An HTTP request as the gateway received it. `target` is path and query as sent; `headers` keep their order."""
 
     method: str
     target: str
@@ -23,7 +22,7 @@ class HttpCall(NamedTuple):
 
 
 class HttpAnswer(NamedTuple):
-    """What goes back. Its content length is the gateway's to say."""
+    """An HTTP answer. The gateway adds the content length."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -31,7 +30,7 @@ class HttpAnswer(NamedTuple):
 
 
 class FunctionFailed(Exception):
-    """The function did not do its part. `status` is what the platform makes of it, `body` what it had to say."""
+    """The function failed. `status` is what the platform answers then, `body` the function's own answer, if any."""
 
     def __init__(self, status: int, body: bytes = b"") -> None:
         super().__init__(f"the function failed with {status}")
@@ -40,7 +39,7 @@ class FunctionFailed(Exception):
 
 
 class Entrypoint(Protocol):
-    """One cloud's way to its function. `prefix` is what that cloud's gateway puts before the routes."""
+    """Calls the function as one cloud does. `prefix` is what that cloud's gateway puts before the routes."""
 
     prefix: str
 
@@ -48,11 +47,11 @@ class Entrypoint(Protocol):
         """Hand an HTTP request to the function as the cloud's gateway would. Raises FunctionFailed."""
 
     async def invoke(self, body: bytes) -> bytes:
-        """Call the function directly, as its owner may. Raises FunctionFailed."""
+        """Call the function directly, without a gateway, as its owner can. Raises FunctionFailed."""
 
 
 def sendable(value: str) -> str:
-    """Return the text with bytes that are not UTF-8 read as Latin-1, which is what the FDK would make of them."""
+    """Return the text with bytes that are not UTF-8 decoded as Latin-1, as the FDK does."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,6 @@
-"""What goes wrong, and how often.
+"""Faults to inject into storage requests, and how often.
 
-Each kind of fault is one way a storage request ends badly, told apart by what matters to the caller: whether the store
-had acted before the answer was lost.
+Each kind is one way in which a request fails. What matters to the caller is whether the store acted before it failed.
 """
 
 import random
@@ -13,23 +12,23 @@ KINDS: dict[str, str] = {
     "refuse-429": "429 TooManyRequests, not acted",
     "refuse-500": "500 InternalServerError, not acted",
     "conflict-409": "409 ConcurrentObjectUpdate, not acted",
-    "flaky-404": "404 BucketNotFound although the bucket is there, not acted",
+    "flaky-404": "404 BucketNotFound although the bucket exists, not acted",
     "drop-before": "connection closed, not acted",
     "slow": "seconds of delay, then acted and answered",
     "lose-500": "acted, then 500 InternalServerError",
     "lose-503": "acted, then 503 ServiceUnavailable",
     "lose-drop": "acted, then connection closed without an answer",
-    "lose-hang": "acted, then silence until the client gave up",
-    "late": "silence; acted only seconds later, when the client has given up",
+    "lose-hang": "acted, then no answer until the client gives up",
+    "late": "no answer; acted seconds later, after the client gave up",
 }
 REQUESTS = ("get", "put", "list", "delete", "namespace", "publish")
 
 
 class Faults:
-    """Decides for each request whether it fails, and how.
+    """Decides whether and how each request fails.
 
     `plan` maps `KIND` or `REQUEST:KIND` to a rate from 0 to 1, as in `{"put:lose-drop": 0.2, "slow": 0.01}`. The same
-    seed and the same order of requests give the same faults. Raises ValueError when the plan makes no sense.
+    seed and the same order of requests give the same faults. Raises ValueError if the plan is invalid.
     """
 
     def __init__(
@@ -51,16 +50,16 @@ class Faults:
         for rule, rate in self.plan.items():
             request, _, kind = rule.rpartition(":")
             if kind not in KINDS:
-                raise ValueError(f"unknown fault {kind!r}; there are: {', '.join(KINDS)}")
+                raise ValueError(f"unknown fault {kind!r}; choose from: {', '.join(KINDS)}")
             if request and request not in REQUESTS:
-                raise ValueError(f"unknown request {request!r} in fault {rule!r}; there are: {', '.join(REQUESTS)}")
+                raise ValueError(f"unknown request {request!r} in fault {rule!r}; choose from: {', '.join(REQUESTS)}")
             if not 0 <= rate <= 1:
                 raise ValueError(f"the rate of {rule} must be from 0 to 1, not {rate:g}")
             self._rules.append((request or None, kind, rate))
 
     @classmethod
     def parse(cls, rules: Iterable[str], seed: int | None = None) -> "Faults":
-        """Read rules as the command line gives them: `lose-drop=0.2` or `put:lose-drop=0.2`."""
+        """Parse rules from the command line: `lose-drop=0.2` or `put:lose-drop=0.2`. Raises ValueError."""
         plan: dict[str, float] = {}
         for rule in rules:
             name, _, rate = rule.partition("=")
@@ -71,7 +70,7 @@ class Faults:
         return cls(plan, seed)
 
     def decide(self, request: str) -> str | None:
-        """Return the kind of fault for a request of this kind, or None: most requests are fine."""
+        """Return the kind of fault for a request of this kind, or None for no fault."""
         for only, kind, rate in self._rules:
             if (only is None or only == request) and self._random.random() < rate:
                 self.injected[kind] += 1

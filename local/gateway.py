@@ -1,4 +1,4 @@
-"""The gateway of this machine: HTTP in, the function behind a cloud's entrypoint, and what a laptop needs beside it."""
+"""The local gateway: an HTTP server that calls the function, and serves the demo page and the mailbox."""
 
 import json
 import logging
@@ -10,23 +10,23 @@ from pathlib import Path
 from aiohttp import http_exceptions, web
 from multidict import CIMultiDict
 
-from local.entrypoint import OWN, Entrypoint, FunctionFailed, HttpCall
+from local.entrypoint import CONNECTION_HEADERS, Entrypoint, FunctionFailed, HttpCall
 from local.notifications import Mailbox
 
-BODY_LIMIT = 6 * 1024 * 1024
-# What the demo page puts before the routes, whatever the cloud's gateway would.
+MAX_BODY = 6 * 1024 * 1024
+# The prefix that the demo page uses, whichever cloud runs.
 DEMO = "/v1"
-NO_HTTP = http_exceptions.HttpProcessingError
+BAD_HTTP = http_exceptions.HttpProcessingError
 log = logging.getLogger("local.gateway")
-# What is no HTTP is answered as such, and is nobody's error here.
-log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], NO_HTTP)))
+# Malformed HTTP gets a 400 and is not an error of ours, so it is not logged.
+log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], BAD_HTTP)))
 
 
 class Gateway:
-    """Serves the function below its entrypoint's prefix, and beside it the demo page, `web`, and the mailbox.
+    """Serves the function under its entrypoint's prefix, and also the demo page, the folder `web` and the mailbox.
 
-    `POST /invoke` is the owner's direct call, as `fn invoke` makes it: the cloud's IAM would have let the caller in, so
-    it is only for whoever can reach this port without a browser; `invocable=False` takes it away.
+    `POST /invoke` is a direct call by the owner, like `fn invoke`. In the cloud IAM would authorize it; here it is
+    refused to web pages, and `invocable=False` turns it off.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Gateway:
         invocable: bool = True,
     ) -> None:
         self.prefix = entrypoint.prefix
-        self._door = entrypoint
+        self._entrypoint = entrypoint
         self._mailbox = mailbox
         self._web = web_folder.resolve() if web_folder else None
         self._invocable = invocable
@@ -51,7 +51,7 @@ class Gateway:
         return self._url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen, and return the address. Raises OSError when the port is taken."""
+        """Listen, and return the address. Raises OSError if the port is in use."""
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, logger=log), shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
@@ -87,22 +87,22 @@ class Gateway:
             return problem(413, "Request Entity Too Large")
         headers, remote = list(request.headers.items()), request.remote or "127.0.0.1"
         try:
-            answer = await self._door.http(HttpCall(request.method, target, headers, body, remote))
+            answer = await self._entrypoint.http(HttpCall(request.method, target, headers, body, remote))
         except FunctionFailed as failed:
             return problem(failed.status, HTTPStatus(failed.status).phrase)
-        kept = CIMultiDict((name, value) for name, value in answer.headers if name.lower() not in OWN)
-        return web.Response(status=answer.status, body=answer.body or None, headers=kept)
+        passed = CIMultiDict((name, value) for name, value in answer.headers if name.lower() not in CONNECTION_HEADERS)
+        return web.Response(status=answer.status, body=answer.body or None, headers=passed)
 
     async def _invoke(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
             return problem(405, "Method Not Allowed")
         if "origin" in request.headers:
-            return problem(403, "Not for web pages")  # any page in the browser could reach this port
+            return problem(403, "Not for web pages")  # any page open in the browser can send requests to this port
         body = await read(request)
         if body is None:
             return problem(413, "Request Entity Too Large")
         try:
-            return web.Response(body=await self._door.invoke(body), content_type="application/json")
+            return web.Response(body=await self._entrypoint.invoke(body), content_type="application/json")
         except FunctionFailed as failed:
             return web.Response(status=failed.status, body=failed.body)
 
@@ -118,23 +118,23 @@ class Gateway:
         try:
             return file if file.is_relative_to(self._web) and file.is_file() else None
         except OSError:
-            return None  # a name longer than any file's
+            return None  # the name is too long
 
 
 async def read(request: web.BaseRequest) -> bytes | None:
-    """Return the body, or None when it is larger than a function may be sent, or breaks off."""
+    """Return the body, or None if it is too large for a function or incomplete."""
     if not request.body_exists:
         return b""
-    if (request.content_length or 0) > BODY_LIMIT:
+    if (request.content_length or 0) > MAX_BODY:
         return None
     if request.headers.get("expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     body = bytearray()
-    with suppress(ConnectionError):  # nobody is there any more to be answered
+    with suppress(ConnectionError):  # the client has left
         async for chunk in request.content.iter_any():
             body += chunk
-            if len(body) > BODY_LIMIT:
+            if len(body) > MAX_BODY:
                 return None
         return bytes(body)
     return None

@@ -1,4 +1,4 @@
-"""Another cloud on this machine: what its folder offers, and the gateway in front of it."""
+"""Runs the clouds other than Oracle on this machine."""
 
 import importlib
 from collections.abc import Callable, Coroutine, Mapping
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class Laptop(Protocol):
-    """A cloud's database engine, its function and what mails the report, as `clouds/NAME/laptop/laptop.py` brings them.
+    """A cloud's database engine, function and mailbox, implemented in `clouds/NAME/laptop/laptop.py`.
 
-    `folder` holds all data, `config` is the function's configuration, `containers` the most function processes,
-    `latency` the seconds that each storage request takes longer. `entrypoints` are all the ways a gateway can call the
-    function; `entrypoint` is the usual one.
+    `folder` holds all data, `config` the function's settings, `containers` is the largest number of function processes,
+    `latency` the seconds added to each storage request. `entrypoints` has every way in which a gateway can call the
+    function; `entrypoint` is the default.
     """
 
     entrypoint: Entrypoint
@@ -37,41 +37,41 @@ class Laptop(Protocol):
         *,
         containers: int = 4,
         config: Mapping[str, str] | None = None,
-        say: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
         on_message: Callable[[Message], None] | None = None,
         latency: float = 0.0,
     ) -> None: ...
 
     @staticmethod
     def missing() -> str | None:
-        """Why this cannot run on this machine and what to do about it, in one line; None if it can."""
+        """Return in one line why this machine cannot run it and what to do about it, or None if it can."""
 
     async def start(self) -> None:
-        """Start the engine and whatever else there is; functions start with the first calls. Raises EngineFailed."""
+        """Start everything but the functions, which start with the first calls. Raises EngineFailed."""
 
     async def stop(self) -> None:
         """Stop everything that was started; no process is left."""
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a function here."""
+        """Return the function's environment."""
 
     def documents(self, name: str) -> Documents:
-        """Open a new connection to the engine: one and the same place for each name, empty at first."""
+        """Open a new connection to the engine. Each name has its own document, empty at first."""
 
 
 def clouds() -> list[str]:
-    """Return the names of the clouds that can be had on this machine beside Oracle."""
+    """Return the names of the clouds other than Oracle that can run on this machine."""
     return sorted(path.parents[1].name for path in ROOT.glob("clouds/*/laptop/laptop.py"))
 
 
 def laptop(cloud: str) -> type[Laptop]:
-    """Return what runs a cloud here. Raises ModuleNotFoundError when a package of its is not installed."""
+    """Return a cloud's `Laptop` class. Raises ModuleNotFoundError if one of its packages is not installed."""
     kind: type[Laptop] = importlib.import_module(f"clouds.{cloud}.laptop.laptop").Laptop
     return kind
 
 
 class Hosting:
-    """A laptop with the gateway in front: either `await start()` and `await stop()`, or `with`."""
+    """A `Laptop` behind a gateway. Use `await start()` and `await stop()`, or a `with` statement."""
 
     def __init__(self, here: Laptop, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.here = here
@@ -86,11 +86,11 @@ class Hosting:
         return self.gateway.url
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a function here."""
+        """Return the function's environment."""
         return self.here.environment()
 
     async def start(self) -> None:
-        """Start everything. Raises OSError when the port is taken, EngineFailed."""
+        """Start everything. Raises OSError if the port is in use, and EngineFailed."""
         try:
             await self.here.start()
             await self.gateway.start(*self._address)
@@ -104,11 +104,11 @@ class Hosting:
         await self.here.stop()
 
     def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as its owner may. For `with`; raises FunctionFailed."""
+        """Call the function directly, as its owner can. Only inside `with`. Raises FunctionFailed."""
         return self.run(self.here.entrypoint.invoke(body))
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run a coroutine on the loop of `with` and return its result."""
+        """Run a coroutine on the event loop and return its result. Only inside `with`."""
         return self._loop.run(work)
 
     def __enter__(self) -> Self:

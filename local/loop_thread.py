@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for whoever is not asynchronous."""
+"""An event loop in its own thread, for callers that are not asynchronous."""
 
 import asyncio
 import threading
@@ -39,7 +39,7 @@ class LoopThread:
 
 
 class Part(Protocol):
-    """What starts and stops."""
+    """Something that can be started and stopped."""
 
     async def start(self) -> None:
         """Start."""
@@ -55,7 +55,7 @@ def stop(loop: LoopThread, part: Part) -> None:
 
 @contextmanager
 def running(*parts: Part) -> Iterator[LoopThread]:
-    """Start the parts one after the other, and give the loop that they run on. Whatever happens, all are stopped."""
+    """Start the parts in order and yield their event loop. All are stopped at the end, whatever happens."""
     with ExitStack() as stack:
         loop = stack.enter_context(LoopThread())
         for part in parts:

@@ -1,4 +1,4 @@
-"""Documents in memory: the smallest store that keeps every promise of the port, for tests and simulations."""
+"""Documents in memory: the smallest complete implementation of the port, for tests and simulations."""
 
 import threading
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from counter.store import PAGE, Conflict
 
 
 class MemoryDocuments:
-    """One document and its journal. Any number of containers and threads may share it; each request is one step.
+    """One document and its journal. Containers and threads may share it; each request is atomic.
 
-    `document` is what is stored with its version, `journal` the names of the entries in the order they came, and
-    `writes` how often the document was written: the version, which therefore never comes back.
+    `document` is the stored document and its version, `journal` the names of the entries in order of arrival, and
+    `writes` how often the document was written. It serves as the version, so no version ever repeats.
     """
 
     def __init__(self, data: bytes | None = None, entries: Sequence[str] = ()) -> None:
@@ -35,17 +35,17 @@ class MemoryDocuments:
             return self.document[1]
 
     def append(self, entry: str, timeout: float) -> None:
-        """Add an entry; one that is there stays as it is."""
+        """Add an entry, unless it exists."""
         with self._lock:
             self.journal[entry] = None
 
     def entries(self, timeout: float) -> list[str]:
-        """Return the names of the first entries, in their order."""
+        """Return the names of the first entries, sorted."""
         with self._lock:
             return sorted(self.journal)[:PAGE]
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
-        """Remove entries, those that are gone included."""
+        """Remove entries; those already gone are ignored."""
         with self._lock:
             for entry in entries:
                 self.journal.pop(entry, None)

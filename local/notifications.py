@@ -1,4 +1,4 @@
-"""Oracle Notifications' dialect, and the mailbox where the mails end up instead of in somebody's inbox."""
+"""A stand-in for Oracle Notifications, and the mailbox that shows its mails."""
 
 import html
 import json
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from clouds.oracle.laptop.objects import connect
 from clouds.oracle.laptop.storage import NOT_SIGNED, Answer, Call, as_json, error, rfc3339
 
-LIMIT = 64 * 1024
+MAX_MESSAGE = 64 * 1024
 PREFIX = "/20181201/topics/"
 TOPIC = "ocid1.onstopic.oc1.phx.local"
 
@@ -29,7 +29,7 @@ class Message:
 
 
 class Mailbox:
-    """Keeps published messages in the stand-in's SQLite file. Any thread may call."""
+    """Stores published messages in the stand-in's SQLite file. Thread-safe."""
 
     def __init__(self, path: str | Path = ":memory:", on_message: Callable[[Message], None] | None = None) -> None:
         self.on_message = on_message
@@ -41,7 +41,7 @@ class Mailbox:
         )
 
     def add(self, message: Message) -> None:
-        """Keep a message and tell whoever listens."""
+        """Store a message and call `on_message`."""
         with self._lock:
             self._connection.execute(
                 "INSERT INTO messages (topic, title, body, published) VALUES (?, ?, ?, ?)",
@@ -59,7 +59,7 @@ class Mailbox:
         return [Message(*row) for row in rows]
 
     def page(self) -> bytes:
-        """Return the mailbox as a web page. Whatever a message says, it stays text."""
+        """Return the mailbox as a web page. Messages are shown as text, never as HTML."""
         mails = "".join(
             f"<article><h2>{html.escape(message.title) or 'no subject'}</h2>"
             f"<time>{rfc3339(message.published)}</time><pre>{html.escape(message.body)}</pre></article>"
@@ -72,28 +72,28 @@ class Mailbox:
         return json.dumps([asdict(message) for message in self.messages()]).encode()
 
     def close(self) -> None:
-        """Close the file. Nothing may be called afterwards."""
+        """Close the file. The mailbox cannot be used afterwards."""
         with self._lock:
             self._connection.close()
 
 
 class Notifications:
-    """Answers `publish_message`. Only `topics` are known; with `None` every topic is."""
+    """Answers `publish_message` for the topics in `topics`, or for every topic if it is None."""
 
     def __init__(self, mailbox: Mailbox, topics: Collection[str] | None = None) -> None:
         self.mailbox = mailbox
         self.topics = topics
 
     def answer(self, call: Call, body: bytes) -> Answer:
-        """Act on a request and return its answer. Never raises for anything a client may send."""
+        """Act on a request and return its answer. Nothing a client sends makes it raise."""
         topic, _, rest = call.path.removeprefix(PREFIX).partition("/")
         topic = unquote(topic)
         if "Authorization" not in call.headers:
             return error(401, "NotAuthenticated", NOT_SIGNED)
         if call.method != "POST" or rest != "messages" or (self.topics is not None and topic not in self.topics):
             return error(404, "NotAuthorizedOrNotFound", "Authorization failed or requested resource not found.")
-        if len(body) > LIMIT:
-            # Oracle says 64 KB and not which status; 413 is what its services use elsewhere.
+        if len(body) > MAX_MESSAGE:
+            # Oracle documents the limit of 64 KB but not the status; its other services answer 413.
             return error(413, "RequestEntityTooLarge", "The message must not be larger than 64 KB")
         try:
             details = json.loads(body)
@@ -104,7 +104,7 @@ class Notifications:
         return as_json({"messageId": str(uuid.uuid4()), "timeStamp": rfc3339(message.published)}, 202)
 
 
-NO_MAIL = "<p>No mail yet. Ask for a report and it lands here.</p>"
+NO_MAIL = "<p>No mail yet. Request a report and it appears here.</p>"
 PAGE_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Mailbox</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; --line: #8884; --quiet: #888; }

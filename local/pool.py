@@ -1,4 +1,4 @@
-"""The containers of one function, as a platform keeps them: one call at a time each, more while calls overlap."""
+"""A pool of function containers that scales as a cloud platform does: each takes one call at a time."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ LOG_LINES = 2_000
 
 
 class ContainerFailed(Exception):
-    """The container could not start, died, or did not answer in time. `status` is what the platform makes of it."""
+    """The container did not start, died, or did not answer in time. `status` is what the platform answers then."""
 
     def __init__(self, message: str, status: int = 502) -> None:
         super().__init__(message)
@@ -17,11 +17,11 @@ class ContainerFailed(Exception):
 
 
 class Startable(Protocol):
-    """What a pool is made of."""
+    """A container that a pool can start and stop."""
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it is running."""
 
     async def start(self) -> None:
         """Start it. Raises ContainerFailed."""
@@ -35,32 +35,32 @@ T = TypeVar("T")
 
 
 class Pool(Generic[C]):
-    """Work goes to an idle container, and while work overlaps to new ones, up to `size`.
+    """Gives work to an idle container, or starts a new one, up to `size`.
 
-    One that died is replaced when it is needed next; the call it died in fails. `make` is asked for each new one, and
-    told who gets the lines that the function writes; `log` holds the last of them.
+    A container that died is replaced when the next one is needed; the call it died in fails. `make(on_line)` returns a
+    new container that calls `on_line` with each line of its output. `log` holds the most recent lines.
     """
 
     def __init__(
-        self, make: Callable[[Callable[[str], None]], C], size: int = 4, say: Callable[[str], None] | None = None
+        self, make: Callable[[Callable[[str], None]], C], size: int = 4, on_line: Callable[[str], None] | None = None
     ) -> None:
         self.size = size
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.started = 0
         self._make = make
-        self._say = say
-        self._places = asyncio.Semaphore(size)
+        self._on_line = on_line
+        self._slots = asyncio.Semaphore(size)
         self._idle: list[C] = []
         self._all: set[C] = set()
         self._stopped = False
 
     @property
     def containers(self) -> tuple[C, ...]:
-        """The containers that run now."""
+        """The containers that are running."""
         return tuple(container for container in tuple(self._all) if container.alive)
 
     async def warm(self, count: int) -> None:
-        """Start containers ahead of the first calls, so that `count` run."""
+        """Start containers until `count` run, before any call needs them."""
         missing = min(count, self.size) - len(self._all)
         started = await asyncio.gather(*(self._start() for _ in range(missing)), return_exceptions=True)
         self._idle += [container for container in started if not isinstance(container, BaseException)]
@@ -69,35 +69,35 @@ class Pool(Generic[C]):
                 raise failure
 
     async def use(self, act: Callable[[C], Awaitable[T]]) -> T:
-        """Do something with whichever container is free, which is nobody else's meanwhile. Raises ContainerFailed when
-        none starts, and what the container's own start and `act` raise."""
-        async with self._places:
-            container = await self._take()
+        """Run `act` with a free container that nobody else uses meanwhile. Raises ContainerFailed if none starts, and
+        whatever the container's `start` and `act` raise."""
+        async with self._slots:
+            container = await self._acquire()
             try:
                 return await act(container)
             finally:
-                await self._give_back(container)
+                await self._release(container)
 
     async def restart(self) -> None:
-        """Kill all containers and start as many new ones, which remember nothing."""
+        """Kill all containers and start as many new ones, with empty memory."""
         count = len(self._all)
         await self._kill()
         await self.warm(count)
 
     async def stop(self) -> None:
-        """Kill all containers, for good."""
+        """Kill all containers. No new ones start."""
         self._stopped = True
         await self._kill()
 
     async def _kill(self) -> None:
-        # Those that start meanwhile are not among them.
-        gone = tuple(self._all)
+        # A copy, since containers may be started while these stop.
+        stopping = tuple(self._all)
         self._all.clear()
         self._idle.clear()
-        await asyncio.gather(*(container.stop() for container in gone))
+        await asyncio.gather(*(container.stop() for container in stopping))
 
-    async def _take(self) -> C:
-        # The last used first, as the platform does: the fewest containers stay warm.
+    async def _acquire(self) -> C:
+        # Most recently used first, as the platform does, so that as few as possible stay warm.
         while self._idle:
             container = self._idle.pop()
             if container.alive:
@@ -105,7 +105,7 @@ class Pool(Generic[C]):
             await self._remove(container)
         return await self._start()
 
-    async def _give_back(self, container: C) -> None:
+    async def _release(self, container: C) -> None:
         if container.alive:
             self._idle.append(container)
         else:
@@ -114,13 +114,13 @@ class Pool(Generic[C]):
     async def _start(self) -> C:
         if self._stopped:
             raise ContainerFailed("the pool is stopped", 503)
-        container = self._make(self._hear)
+        container = self._make(self._on_output)
         self._all.add(container)
         self.started += 1
         try:
             await container.start()
             if container not in self._all:
-                raise ContainerFailed("the pool killed it while it started", 503)
+                raise ContainerFailed("the pool was stopped while the container started", 503)
         except BaseException:
             await self._remove(container)
             raise
@@ -130,7 +130,7 @@ class Pool(Generic[C]):
         self._all.discard(container)
         await container.stop()
 
-    def _hear(self, line: str) -> None:
+    def _on_output(self, line: str) -> None:
         self.log.append(line)
-        if self._say:
-            self._say(line)
+        if self._on_line:
+            self._on_line(line)

@@ -1,4 +1,4 @@
-"""Documents straight over the stand-in's objects, without a network in between: what tests hold the others against."""
+"""Documents in the stand-in's SQLite file, without a network: the reference that tests compare the others with."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from counter.store import PAGE, Conflict
 
 
 class SqliteDocuments:
-    """One document and its journal among `objects`, under the names Object Storage knows them by."""
+    """One document and its journal in `objects`, under the same names as in Object Storage."""
 
     def __init__(self, objects: Objects, bucket: str, name: str) -> None:
         self._objects = objects
@@ -28,18 +28,18 @@ class SqliteDocuments:
             raise Conflict("Another visit was written at the same moment.") from failed
 
     def append(self, entry: str, timeout: float) -> None:
-        """Add an entry; one that is there stays as it is."""
+        """Add an entry, unless it exists."""
         try:
             self._objects.put(self._bucket, self._journal + entry, b"", if_none_match="*")
         except PreconditionFailed:
             return
 
     def entries(self, timeout: float) -> list[str]:
-        """Return the names of the first entries, in their order."""
+        """Return the names of the first entries, sorted."""
         found = self._objects.list(self._bucket, self._journal, limit=PAGE)
         return [stored.name.removeprefix(self._journal) for stored in found]
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
-        """Remove entries, those that are gone included."""
+        """Remove entries; those already gone are ignored."""
         for entry in entries:
             self._objects.delete(self._bucket, self._journal + entry)

@@ -1,4 +1,4 @@
-"""The places where a counter can be kept, each empty at first and opened again and again, as containers do."""
+"""Fixtures shared by all tests: the stand-ins and engines, and an empty document in each kind of storage."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ TOLD = pytest.StashKey[list[str]]()
 
 @pytest.fixture(scope="session")
 def told_at_the_end(pytestconfig: pytest.Config) -> list[str]:
-    """Return the lines that stand at the end of the run, whichever process of it the test ran in."""
+    """Return the list of lines to print at the end of the run, whichever process the test ran in."""
     return pytestconfig.stash.setdefault(TOLD, [])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the lines of a process of pytest-xdist over to the one that reports."""
+    """Send the lines of a pytest-xdist worker to the controller."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["told"] = session.config.stash.get(TOLD, [])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take them."""
+    """Collect the lines of a worker."""
     node.config.stash.setdefault(TOLD, []).extend(getattr(node, "workeroutput", {}).get("told", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write them."""
+    """Print the lines."""
     if lines := terminalreporter.config.stash.get(TOLD, []):
         terminalreporter.section("schedules explored")
         for line in lines:
@@ -50,21 +50,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def loop() -> Iterator[LoopThread]:
-    """Return a loop to run on."""
+    """Run an event loop in a thread."""
     with LoopThread() as loop:
         yield loop
 
 
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Run the stand-in of Oracle's services alone, without faults."""
+    """Run the stand-in for Oracle's services alone, without faults."""
     with Serving(tmp_path_factory.mktemp("cloud"), gateway=False) as serving:
         yield serving
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Laptop]]:
-    """Return what starts a cloud's database engine, once for all tests."""
+    """Return a function that starts a cloud's database engine, once for all tests."""
     running: dict[str, Laptop] = {}
     with ExitStack() as stack:
 
@@ -84,7 +84,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 def fresh(
     request: pytest.FixtureRequest, stand_in: Serving, engine: Callable[[str], Laptop]
 ) -> Iterator[Callable[[], Place]]:
-    """Return what makes empty places: in memory, in SQLite, or over the real SDK of a cloud."""
+    """Return a function that creates a place for an empty document: in memory, in SQLite, or in a cloud's storage."""
     with ExitStack() as opened:
 
         def made() -> Place:
@@ -105,5 +105,5 @@ def fresh(
 
 @pytest.fixture
 def place(fresh: Callable[[], Place]) -> Place:
-    """Return what opens one and the same empty place again and again, as containers do."""
+    """Return a function that opens the same document, empty at first, each time it is called, as containers do."""
     return fresh()

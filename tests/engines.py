@@ -1,4 +1,4 @@
-"""The clouds that the tests of all go through. Removing one is deleting its folder in clouds/ and its line here."""
+"""The clouds that the shared tests run on. To remove one, delete its folder in clouds/ and its line here."""
 
 import os
 from pathlib import Path
@@ -13,25 +13,25 @@ CLOUDS: tuple[str, ...] = (
 )
 
 
-def cannot(why: str | None) -> None:
-    """Skip with the reason why something cannot run here, if there is one; fail in CI, where it must run."""
-    if why:
-        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(why)
+def cannot(reason: str | None) -> None:
+    """Skip the test if there is a reason why it cannot run here; fail it in CI, where it must run."""
+    if reason:
+        (pytest.fail if os.environ.get("REQUIRE_ENGINES") else pytest.skip)(reason)
 
 
 def ways(cloud: str, folder: Path) -> list[str]:
-    """Return the names of all the ways that gateways have to a cloud's function."""
+    """Return the names of all entrypoints of a cloud's function."""
     laptop = needed(cloud)(folder)
     laptop.mailbox.close()
     return list(laptop.entrypoints)
 
 
 def needed(cloud: str) -> type[Laptop]:
-    """Return what runs a cloud on this machine; skip with the reason where it cannot, but in CI, where it must."""
-    why: str | None
+    """Return a cloud's `Laptop` class. Skip the test if it cannot run here; fail it in CI, where it must run."""
+    reason: str | None
     try:
-        why = laptop(cloud).missing()
+        reason = laptop(cloud).missing()
     except ModuleNotFoundError as missing:
-        why = f"{missing.name} is not installed"
-    cannot(why and f"{cloud}: {why}")
+        reason = f"{missing.name} is not installed"
+    cannot(reason and f"{cloud}: {reason}")
     return laptop(cloud)

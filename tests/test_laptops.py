@@ -1,4 +1,4 @@
-"""Other clouds on this machine: one command starts engine, function and demo page, and stops them all."""
+"""The other clouds on this machine: one command starts engine, function and demo page, and stops them all."""
 
 import json
 import re
@@ -9,43 +9,42 @@ from pathlib import Path
 
 import pytest
 from engines import CLOUDS, needed
-from test_local_command import Running, complaint
+from test_local_command import Running, error_of
 
 from local.laptop import Hosting
 
 
-def fetched(url: str) -> bytes:
-    """Return what is at an address."""
+def get(url: str) -> bytes:
+    """Return the body at an address."""
     with urllib.request.urlopen(url, timeout=20) as answer:
-        content: bytes = answer.read()
-    return content
+        body: bytes = answer.read()
+    return body
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_demo_page_counts_and_mails(tmp_path: Path, cloud: str) -> None:
-    """The demo page finds the counter where it looks for it, and a direct call for the report ends in the mailbox."""
+    """The demo page finds the counter, and a direct call for the report puts a mail into the mailbox."""
     with Hosting(needed(cloud)(tmp_path, containers=1)) as hosting:
-        page = fetched(f"{hosting.url}/").decode()
+        page = get(f"{hosting.url}/").decode()
         (address, *_) = re.findall(r'<visitor-counter [^>]*src="([^"]+)"', page)
-        told = [json.loads(fetched(f"{hosting.url}{address}?vid=me")) for _ in range(2)]
+        answers = [json.loads(get(f"{hosting.url}{address}?vid=me")) for _ in range(2)]
         hosting.invoke(b'{"path":"/report"}')
-        mails = json.loads(fetched(f"{hosting.url}/mailbox.json"))
+        mails = json.loads(get(f"{hosting.url}/mailbox.json"))
 
-    assert [(one["count"], one["unique"]) for one in told] == [(1, 1), (2, 1)]
+    assert [(answer["count"], answer["unique"]) for answer in answers] == [(1, 1), (2, 1)]
     assert [mail["title"] for mail in mails] == ["Visitor counter: 2 page views today, the first day"]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
-    """`python -m local --cloud NAME` finds that cloud's modules by itself, counts, keeps the count between runs, and a
-    signal ends it."""
+    """`python -m local --cloud NAME` counts, keeps the count between runs, and ends with a signal."""
     needed(cloud)
     counts = []
     for _ in range(2):
         running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path)
-        url = re.search(r"Counter +(http://\S+)", running.said)
-        assert url, running.said
-        counts.append(json.loads(fetched(url[1]))["count"])
+        url = re.search(r"Counter +(http://\S+)", running.output)
+        assert url, running.output
+        counts.append(json.loads(get(url[1]))["count"])
         status, errors = running.end(signal.SIGINT)
         assert status == 0, errors
 
@@ -53,23 +52,23 @@ def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_storage_takes_as_long_as_was_asked_for(tmp_path: Path, cloud: str) -> None:
-    """With `--latency` each storage request takes that many milliseconds longer, so a warm visit does too."""
+def test_latency_slows_storage_down(tmp_path: Path, cloud: str) -> None:
+    """With `--latency` each storage request takes that many milliseconds longer, and so does a warm visit."""
     needed(cloud)
     running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path, "--latency", "500")
-    url = re.search(r"Counter +(http://\S+)", running.said)
-    assert url, running.said
-    fetched(url[1])
-    begun = time.monotonic()
-    counted = json.loads(fetched(url[1]))["count"]
-    seconds = time.monotonic() - begun
+    url = re.search(r"Counter +(http://\S+)", running.output)
+    assert url, running.output
+    get(url[1])
+    start = time.monotonic()
+    count = json.loads(get(url[1]))["count"]
+    seconds = time.monotonic() - start
     status, errors = running.end(signal.SIGINT)
 
-    assert (counted, status) == (2, 0), errors
+    assert (count, status) == (2, 0), errors
     assert seconds >= 0.5
 
 
 @pytest.mark.parametrize("option", [["--fault", "put:late=0.1"], ["--region", "eu-frankfurt-1"]])
-def test_what_is_for_oracle_alone_is_said(option: list[str]) -> None:
-    """What only the stand-in of Oracle's services can do is refused elsewhere, in one line."""
-    assert "--cloud oracle only" in complaint("--cloud", CLOUDS[0], *option)
+def test_options_for_oracle_only_are_refused_elsewhere(option: list[str]) -> None:
+    """Options of the stand-in for Oracle's services are an error with other clouds."""
+    assert "--cloud oracle only" in error_of("--cloud", CLOUDS[0], *option)

@@ -1,4 +1,4 @@
-"""`python -m local` starts with one command, complains in one line, and leaves nothing behind."""
+"""`python -m local` starts with one command, reports errors in one line, and leaves nothing behind."""
 
 import json
 import os
@@ -29,18 +29,18 @@ from fdk import response
 
 def handler(ctx, data=None):
     environment = os.environ
-    told = [os.getpid(), environment["SALT"], environment.get("COUNT_ON"), environment["HOME"]]
-    return response.Response(ctx, json.dumps(told))
+    answer = [os.getpid(), environment["SALT"], environment.get("COUNT_ON"), environment["HOME"]]
+    return response.Response(ctx, json.dumps(answer))
 """
 
 
 def command(*arguments: str | Path, packages: str | None = None) -> list[str]:
-    """Return the words that start the command; `packages` are Python's -S and such."""
+    """Return the command line; `packages` is a Python option such as -S."""
     return [sys.executable, *([packages] if packages else []), "-m", "local", *map(str, arguments)]
 
 
-def complaint(*arguments: str | Path, packages: str | None = None) -> str:
-    """Run a command that cannot start and return the one line it says."""
+def error_of(*arguments: str | Path, packages: str | None = None) -> str:
+    """Run a command that cannot start and return the one line it prints."""
     done = subprocess.run(
         command(*arguments, packages=packages), cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
     )
@@ -52,46 +52,46 @@ def complaint(*arguments: str | Path, packages: str | None = None) -> str:
 
 @pytest.fixture
 def function(tmp_path: Path) -> Path:
-    """Write a function that tells its process and its salt."""
+    """Write a function that answers with its process id and its settings."""
     path = tmp_path / "func.py"
     path.write_text(FUNCTION)
     return path
 
 
 class Running:
-    """The command, running: what it said until it was ready, and the process."""
+    """The running command: what it printed until it was ready, and its process."""
 
     def __init__(self, *arguments: str | Path, code: str = "") -> None:
-        words = [sys.executable, "-c", code, *map(str, arguments)] if code else command(*arguments)
-        self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        weakref.finalize(self, self.process.kill)  # a test that fails would leave it, and all that it started
+        argv = [sys.executable, "-c", code, *map(str, arguments)] if code else command(*arguments)
+        self.process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        weakref.finalize(self, self.process.kill)  # else a failing test leaves it and its children running
         assert self.process.stdout is not None
-        self.said = ""
+        self.output = ""
         watchdog = threading.Timer(20, self.process.kill)
         watchdog.start()
         for line in self.process.stdout:
-            self.said += line
+            self.output += line
             if "Ctrl-C" in line:
                 break
         watchdog.cancel()
 
     def ask(self, path: str) -> list[str]:
-        """Return what the function tells."""
-        url = re.search(r"http://\S+?:\d+", self.said)
-        assert url is not None, self.said
-        with urllib.request.urlopen(url[0] + path, timeout=20) as answer:
-            told: list[str] = json.load(answer)
-        return told
+        """Return the function's answer."""
+        url = re.search(r"http://\S+?:\d+", self.output)
+        assert url is not None, self.output
+        with urllib.request.urlopen(url[0] + path, timeout=20) as response:
+            answer: list[str] = json.load(response)
+        return answer
 
     def end(self, number: int) -> tuple[int, str]:
-        """Send a signal and return the exit status and what was said on stderr."""
+        """Send a signal and return the exit status and the output on stderr."""
         self.process.send_signal(number)
         _, errors = self.process.communicate(timeout=10)
         return self.process.returncode, errors
 
 
 def gone(pid: int) -> bool:
-    """Say whether a process ends within a few seconds."""
+    """Return whether a process ends within a few seconds."""
     until = time.monotonic() + 5
     while time.monotonic() < until:
         try:
@@ -99,14 +99,14 @@ def gone(pid: int) -> bool:
         except ProcessLookupError:
             return True
         if Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] == "Z":
-            return True  # dead; whoever adopted it has not looked yet
+            return True  # dead, and not yet reaped by its new parent
         time.sleep(0.02)
     return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(function: Path, tmp_path: Path, number: int) -> None:
-    """Ctrl-C and SIGTERM end it quietly, with status 0, and no function process stays."""
+    """Ctrl-C and SIGTERM end it quietly, with status 0, and no function process is left."""
     running = Running("--port", "0", "--data", tmp_path / "data", "--function", function)
     pid = int(running.ask("/v1/counter")[0])
     status, errors = running.end(number)
@@ -115,9 +115,9 @@ def test_a_signal_stops_everything(function: Path, tmp_path: Path, number: int) 
     assert gone(pid)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child when its parent dies")
 def test_even_a_hard_kill_leaves_no_process(function: Path, tmp_path: Path) -> None:
-    """The function dies with the command, however that ends."""
+    """The function ends with the command, even when that is killed."""
     running = Running("--port", "0", "--data", tmp_path / "data", "--function", function)
     pid, _, _, folder = running.ask("/v1/counter")
     running.end(signal.SIGKILL)
@@ -127,44 +127,44 @@ def test_even_a_hard_kill_leaves_no_process(function: Path, tmp_path: Path) -> N
 
 
 def test_the_secrets_are_kept_between_runs(function: Path, tmp_path: Path) -> None:
-    """Salt and token are random, stay in the data folder for the owner's eyes only, and --set goes before them."""
+    """Salt and token are random, are kept in a file only the owner can read, and --set overrides them."""
     arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)
-    told, said = [], []
+    settings, outputs = [], []
     for more in ([], [], ["--set", "SALT=mine", "--set", "COUNT_ON=POST"]):
         running = Running(*arguments, *more)
-        told.append(running.ask("/v1/counter")[1:3])
-        said.append(running.said)
+        settings.append(running.ask("/v1/counter")[1:3])
+        outputs.append(running.output)
         running.end(signal.SIGTERM)
     secrets = tmp_path / "data" / "config.json"
     token = json.loads(secrets.read_text())["REPORT_TOKEN"]
 
-    assert told[0] == told[1] == [json.loads(secrets.read_text())["SALT"], None]
-    assert told[2] == ["mine", "POST"]
-    assert all(f"Bearer {token}" in text for text in said)
+    assert settings[0] == settings[1] == [json.loads(secrets.read_text())["SALT"], None]
+    assert settings[2] == ["mine", "POST"]
+    assert all(f"Bearer {token}" in text for text in outputs)
     assert secrets.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_port_in_use_is_said(function: Path, tmp_path: Path) -> None:
-    """The line names the port and the way out."""
+def test_a_port_in_use_is_reported(function: Path, tmp_path: Path) -> None:
+    """The error names the port and says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = complaint("--port", port, "--data", tmp_path / "data", "--function", function)
+        error = error_of("--port", port, "--data", tmp_path / "data", "--function", function)
 
-    assert said == f"python -m local: port {port} is in use; choose another one with --port\n"
+    assert error == f"python -m local: port {port} is in use; choose another with --port\n"
 
 
-def test_an_unwritable_folder_is_said(function: Path, tmp_path: Path) -> None:
-    """The line names the folder and the system's reason."""
+def test_an_unwritable_folder_is_reported(function: Path, tmp_path: Path) -> None:
+    """The error names the folder and the system's reason."""
     (tmp_path / "file").touch()
-    said = complaint("--data", tmp_path / "file" / "data", "--function", function)
+    error = error_of("--data", tmp_path / "file" / "data", "--function", function)
 
-    assert said == f"python -m local: cannot write to {tmp_path / 'file' / 'data'}: Not a directory\n"
+    assert error == f"python -m local: cannot write to {tmp_path / 'file' / 'data'}: Not a directory\n"
 
 
 @pytest.mark.parametrize(
     "arguments, expected",
     [
-        (["--fault", "nonsense=0.1"], "unknown fault 'nonsense'; there are: refuse-503, "),
+        (["--fault", "nonsense=0.1"], "unknown fault 'nonsense'; choose from: refuse-503, "),
         (["--fault", "post:late=0.1"], "unknown request 'post' in fault 'post:late'"),
         (["--fault", "late=2"], "the rate of late must be from 0 to 1, not 2"),
         (["--fault", "late"], "a fault is KIND=RATE"),
@@ -179,7 +179,7 @@ def test_an_unwritable_folder_is_said(function: Path, tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(
     arguments: list[str], expected: str, function: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback, no usage text: what is wrong, and status 2."""
+    """An error is one line without traceback or usage text, and the status is 2."""
     given = ["--data", str(tmp_path / "data"), *arguments]
     if "--function" not in arguments:
         given += ["--function", str(function)]
@@ -192,18 +192,18 @@ def test_a_mistake_is_one_line(
     assert errors.startswith(f"python -m local: {expected}")
 
 
-def test_a_missing_package_is_said(tmp_path: Path) -> None:
-    """Without the requirements (-S hides them) the line says how to get them."""
-    assert complaint("--data", tmp_path, packages="-S").endswith("is not installed; run: make run\n")
+def test_a_missing_package_is_reported(tmp_path: Path) -> None:
+    """Without the requirements (-S hides them) the error says how to install them."""
+    assert error_of("--data", tmp_path, packages="-S").endswith("is not installed; run: make run\n")
 
 
 def test_two_do_not_share_a_folder(function: Path, tmp_path: Path) -> None:
-    """A second counter on the same data does not start, and takes nothing from the first, which can still be saved."""
+    """A second counter on the same data does not start, and leaves the first as it is."""
     arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)
     running = Running(*arguments)
-    said = complaint(*arguments)
+    error = error_of(*arguments)
 
-    assert f"a counter is running on {tmp_path / 'data'} already; stop it, or choose another folder" in said
+    assert f"another counter is using {tmp_path / 'data'}; stop it, or choose another folder" in error
     assert (tmp_path / "data" / "function.json").exists()
     assert running.end(signal.SIGINT)[0] == 0
     assert not (tmp_path / "data" / "function.json").exists()
@@ -214,22 +214,22 @@ def test_two_do_not_share_a_folder(function: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "file, content, expected",
     [
-        ("config.json", "{", "config.json is damaged; remove it to start with a new salt and token"),
-        ("config.json", '["SALT"]', "config.json should hold settings and their values as text; mend it"),
-        ("cloud.sqlite", "A letter to my aunt. " * 100, "cannot be used: file is not a database"),
+        ("config.json", "{", "config.json is not valid JSON; fix it, or delete it to get a new salt and token"),
+        ("config.json", '["SALT"]', "config.json must be a JSON object of strings; fix it, or delete it"),
+        ("cloud.sqlite", "A letter to my aunt. " * 100, "file is not a database; choose another folder with --data"),
     ],
 )
 def test_a_damaged_file_is_named(function: Path, tmp_path: Path, file: str, content: str, expected: str) -> None:
-    """What is in the folder and makes no sense is said in one line, and left as it is."""
+    """A corrupt file is reported in one line and left as it is."""
     (tmp_path / file).write_text(content)
 
-    assert expected in complaint("--port", "0", "--data", tmp_path, "--function", function)
+    assert expected in error_of("--port", "0", "--data", tmp_path, "--function", function)
     assert (tmp_path / file).read_text() == content
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_another_cloud_needs_nothing_of_oracles(cloud: str, tmp_path: Path) -> None:
-    """`make run CLOUD=...` is all that it takes: what only Oracle's function requires need not be installed."""
+def test_another_cloud_does_not_need_oracles_packages(cloud: str, tmp_path: Path) -> None:
+    """`make run CLOUD=...` is enough: packages that only Oracle's function requires need not be installed."""
     needed(cloud)
     hidden = required("requirements.txt") - required(f"clouds/{cloud}/laptop/engine/requirements.txt")
     code = f"""
@@ -242,11 +242,11 @@ runpy.run_module("local", run_name="__main__", alter_sys=True)
 
     assert {"oci", "fdk", "jwt", "cryptography"} <= hidden
     assert (status, errors) == (0, "")
-    assert "Your visitor counter is running" in running.said
+    assert "Your visitor counter is running" in running.output
 
 
 def required(file: str) -> set[str]:
-    """Return the modules of the packages that a file of requirements asks for, and of all that these ask for."""
+    """Return the modules of all packages in a requirements file, and of their dependencies."""
     waiting, found = lines_of(ROOT / file), set[str]()
     while waiting:
         wanted = Requirement(waiting.pop())
@@ -260,11 +260,11 @@ def required(file: str) -> set[str]:
 
 
 def lines_of(file: Path) -> list[str]:
-    """Return what a file of requirements asks for, and the files that it names."""
-    asked = []
+    """Return the requirements in a file, and in the files that it includes."""
+    found = []
     for line in file.read_text().splitlines():
         if line.startswith("-r "):
-            asked += lines_of(file.parent / line[3:])
+            found += lines_of(file.parent / line[3:])
         elif line and not line.startswith("#"):
-            asked.append(line)
-    return asked
+            found.append(line)
+    return found

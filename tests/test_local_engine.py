@@ -1,4 +1,4 @@
-"""What every cloud's engine and function process on this machine share: how they start, end, fail and are hidden."""
+"""How database engines and function processes start, end and fail on this machine."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ time.sleep(60)
 
 
 async def never() -> bool:
-    """Be ready never."""
+    """Never be ready."""
     return False
 
 
 def python(code: str) -> list[str]:
-    """Return the words that run code."""
+    """Return the command that runs code."""
     return [sys.executable, "-c", code]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child when its parent dies")
 def test_a_child_ends_with_its_parent() -> None:
-    """Also a parent that is killed leaves no process behind."""
+    """A parent that is killed leaves no process behind."""
     with subprocess.Popen(python(PARENT), cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
@@ -54,17 +54,17 @@ def test_a_child_ends_with_its_parent() -> None:
 
 
 def test_a_child_knows_nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its environment has no word of ours, and its modules are where it was told."""
+    """It inherits nothing from our environment, and imports from the given folders."""
     monkeypatch.setenv("PATH", "/mine")
     monkeypatch.setenv("LANG", "tlh")
-    known = child.environment(tmp_path, Path("/a"), Path("/b"))
+    environment = child.environment(tmp_path, Path("/a"), Path("/b"))
 
-    assert known == {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(tmp_path), "PYTHONPATH": "/a:/b"}
+    assert environment == {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(tmp_path), "PYTHONPATH": "/a:/b"}
 
 
 def test_a_line_may_be_long(loop: LoopThread) -> None:
-    """Lines come whole, however long, the last one without its end too, and what is no UTF-8 stops nothing."""
-    said: list[str] = []
+    """Lines of any length arrive whole, even the last without a newline, and invalid UTF-8 is replaced."""
+    lines: list[str] = []
 
     async def read() -> None:
         process = await asyncio.create_subprocess_exec(
@@ -72,24 +72,24 @@ def test_a_line_may_be_long(loop: LoopThread) -> None:
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout
-        await child.lines(process.stdout, said.append)
+        await child.read_lines(process.stdout, lines.append)
         await process.wait()
 
     loop.run(read())
 
-    assert said == ["x" * 300_000, "", "\N{REPLACEMENT CHARACTER}", "end"]
+    assert lines == ["x" * 300_000, "", "\N{REPLACEMENT CHARACTER}", "end"]
 
 
-def test_an_engine_that_ends_is_told(loop: LoopThread) -> None:
-    """Whoever starts it is told with which status it ended."""
+def test_an_engine_that_exits_is_an_error(loop: LoopThread) -> None:
+    """The error gives its exit status."""
     with pytest.raises(EngineFailed, match=r"It ended with status 3\."):
         loop.run(Engine("It").start(python("raise SystemExit(3)"), never, 20))
 
 
-def test_an_engine_that_is_never_ready_is_ended(loop: LoopThread, tmp_path: Path) -> None:
-    """After its time it is told so, and nothing of it is left; what it wrote is in its log."""
+def test_an_engine_that_is_never_ready_is_stopped(loop: LoopThread, tmp_path: Path) -> None:
+    """After the timeout it is an error, and the process is gone. Its output is in its log."""
     log = tmp_path / "log"
-    with pytest.raises(EngineFailed, match=r"It did not listen in time\."):
+    with pytest.raises(EngineFailed, match=r"It did not start within 4 seconds\."):
         loop.run(
             Engine("It").start(python("import os, time; print(os.getpid(), flush=True); time.sleep(60)"), never, 4, log)
         )
@@ -98,7 +98,7 @@ def test_an_engine_that_is_never_ready_is_ended(loop: LoopThread, tmp_path: Path
 
 
 def test_an_engine_may_save_what_it_has(loop: LoopThread, tmp_path: Path) -> None:
-    """It ends by the signal that it knows, and has the time to write."""
+    """It is stopped with its own signal, and has time to write."""
     saved, ready = tmp_path / "saved", tmp_path / "ready"
     code = f"""
 import pathlib, signal, sys, time
@@ -124,8 +124,8 @@ time.sleep(60)
 def test_an_engine_that_does_not_end_is_killed(
     loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its time to save is not for ever."""
-    monkeypatch.setattr(engine, "PATIENCE", 0.2)
+    """Its time to save is limited."""
+    monkeypatch.setattr(engine, "STOP_TIMEOUT", 0.2)
     log = tmp_path / "log"
     code = "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(60)"
 
@@ -139,9 +139,8 @@ def test_an_engine_that_does_not_end_is_killed(
     assert not Path(f"/proc/{int(log.read_text())}").exists()
 
 
-def test_a_silent_engine_holds_nobody_up(loop: LoopThread) -> None:
-    """Who gave up waiting for an answer that never comes leaves no work behind when the proxy stops; the engine had
-    acted before."""
+def test_a_silent_engine_does_not_block_the_proxy(loop: LoopThread) -> None:
+    """A client that gives up waiting leaves no task behind when the proxy stops, although the engine has acted."""
 
     async def ask() -> None:
         acted = asyncio.Event()
@@ -168,71 +167,70 @@ def test_a_silent_engine_holds_nobody_up(loop: LoopThread) -> None:
 
 
 def wait_for(path: Path) -> None:
-    """Wait until a file or folder is there."""
+    """Wait until a file or folder exists."""
     until = time.monotonic() + 10
     while not path.exists():
         assert time.monotonic() < until
         time.sleep(0.01)
 
 
-def locked(file: Path, version: str) -> None:
-    """Write a lock file of npm's with one package."""
+def write_lock(file: Path, version: str) -> None:
+    """Write an npm lock file with one package."""
     file.write_text(json.dumps({"packages": {"node_modules/engine": {"version": version}}}))
 
 
 def npm(folder: Path, then: str) -> Path:
-    """Put a program of that name in a folder, which writes its process id down and goes on with `then`, and say which
-    engine is wanted there."""
-    locked(folder / "package-lock.json", "2.0.0")
+    """Write a fake npm into a folder, which saves its process id and runs `then`, and a lock file for it to install."""
+    write_lock(folder / "package-lock.json", "2.0.0")
     program = folder / "npm"
     program.write_text(f"#!/bin/sh\necho $$ > pid\nmkdir -p node_modules/engine\n{then}\n")
     program.chmod(0o755)
     return program
 
 
-def test_an_installation_that_was_broken_off_is_begun_again(
+def test_an_interrupted_installation_is_repeated(
     loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who loses patience ends npm at once, and what it left is not taken for an engine: the next start installs it."""
+    """Ctrl-C ends npm at once, and a partial installation is not used: the next start installs it again."""
     npm(tmp_path, "exec sleep 60")
     monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
 
-    async def lose_patience() -> None:
+    async def interrupt() -> None:
         installing = asyncio.create_task(engine.npm_ci(tmp_path, "It"))
         await asyncio.to_thread(wait_for, tmp_path / "node_modules")
         installing.cancel()
         with suppress(asyncio.CancelledError):
             await installing
 
-    loop.run(lose_patience())
+    loop.run(interrupt())
     assert not Path(f"/proc/{int((tmp_path / 'pid').read_text())}").exists()
 
     npm(tmp_path, "cp package-lock.json node_modules/.package-lock.json")
     for _ in range(2):
         loop.run(engine.npm_ci(tmp_path, "It"))
-    assert capsys.readouterr().err == "Installing It with npm, once ...\n" * 2
+    assert capsys.readouterr().err == "Installing It with npm (first run only) ...\n" * 2
 
 
 def test_an_engine_of_another_version_is_replaced(
     loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What runs is what the lock file says, also after it was raised."""
+    """The engine that runs is always the version in the lock file."""
     npm(tmp_path, "cp package-lock.json node_modules/.package-lock.json")
     monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
     (tmp_path / "node_modules").mkdir()
-    locked(tmp_path / "node_modules" / ".package-lock.json", "1.0.0")
+    write_lock(tmp_path / "node_modules" / ".package-lock.json", "1.0.0")
 
     assert not engine.is_whole(tmp_path)
     loop.run(engine.npm_ci(tmp_path, "It"))
     assert engine.is_whole(tmp_path)
 
 
-def test_an_engine_that_cannot_be_installed_is_told(
+def test_an_engine_that_cannot_be_installed_is_an_error(
     loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With npm's own words."""
+    """The error includes npm's own message."""
     npm(tmp_path, "echo 'no network' >&2; exit 1")
     monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
 
-    with pytest.raises(EngineFailed, match="npm did not install It:\nno network"):
+    with pytest.raises(EngineFailed, match="npm could not install It:\nno network"):
         loop.run(engine.npm_ci(tmp_path, "It"))

@@ -17,7 +17,7 @@ class DynamoDBProxy(EngineProxy):
         """Return the operation."""
         return request.headers.get("x-amz-target", "").removeprefix(TARGET)
 
-    def said(self, answer: str) -> web.StreamResponse:
+    def error_answer(self, answer: str) -> web.StreamResponse:
         """Return an answer of DynamoDB's: a status, and JSON or the code of an error."""
         status, _, told = answer.partition(" ")
         error = {"__type": f"com.amazonaws.dynamodb.v20120810#{told}", "message": "the table of somebody"}

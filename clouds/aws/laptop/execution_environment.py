@@ -31,13 +31,13 @@ class ExecutionEnvironment:
     def __init__(
         self,
         variables: Mapping[str, str],
-        say: Callable[[str], None],
+        on_line: Callable[[str], None],
         task: tuple[Path, ...] = TASK,
         python: str = sys.executable,
     ) -> None:
         self.calls = 0
         self._variables = variables
-        self._say = say
+        self._on_line = on_line
         self._task = task
         self._python = python
         self._api = RuntimeApi()
@@ -86,7 +86,7 @@ class ExecutionEnvironment:
             start_new_session=True,  # Ctrl-C is for us; we end our processes
         )
         if self._process.stdout:
-            self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
+            self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
         if self._stopped:  # while the process was being made
             raise ContainerFailed("stopped", 503)
         async with asyncio.timeout(seconds):

@@ -26,7 +26,7 @@ SECONDS = 29.0
 TABLE = "visitor-counter"
 
 
-class LambdaDoor:
+class LambdaEntrypoint:
     """One way from a gateway to the function: `event` is what that gateway makes of a request, `answer` what of the
     function's answer."""
 
@@ -78,7 +78,7 @@ class Laptop:
         *,
         containers: int = 4,
         config: Mapping[str, str] | None = None,
-        say: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
         on_message: Callable[[Message], None] | None = None,
         latency: float = 0.0,
     ) -> None:
@@ -88,12 +88,14 @@ class Laptop:
         self.engine = Dynoxide(folder / "dynamodb.sqlite")
         self.sns = SnsStandin(self.mailbox)
         self.proxy: DynamoDBProxy | None = None
-        self.environments = Pool(lambda hear: ExecutionEnvironment(self.environment(), hear), containers, say)
+        self.environments = Pool(
+            lambda log_line: ExecutionEnvironment(self.environment(), log_line), containers, on_line
+        )
         self.entrypoints = {
-            "HTTP API": LambdaDoor(self.environments, gateway_event.http_api),
-            "REST API": LambdaDoor(self.environments, gateway_event.rest_api, gateway_event.rest_answer),
-            "function URL": LambdaDoor(self.environments, gateway_event.function_url),
-            "load balancer": LambdaDoor(
+            "HTTP API": LambdaEntrypoint(self.environments, gateway_event.http_api),
+            "REST API": LambdaEntrypoint(self.environments, gateway_event.rest_api, gateway_event.rest_answer),
+            "function URL": LambdaEntrypoint(self.environments, gateway_event.function_url),
+            "load balancer": LambdaEntrypoint(
                 self.environments, gateway_event.load_balancer, gateway_event.load_balancer_answer
             ),
         }

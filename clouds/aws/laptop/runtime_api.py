@@ -11,7 +11,7 @@ from aiohttp import web
 
 PREFIX = "/2018-06-01/runtime"
 FUNCTION = "arn:aws:lambda:eu-central-1:000000000000:function:visitor-counter"
-LARGEST = 6 * 2**20
+MAX_BODY = 6 * 2**20
 
 
 class HandlerFailed(Exception):
@@ -45,7 +45,7 @@ class RuntimeApi:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        app = web.Application(client_max_size=LARGEST)
+        app = web.Application(client_max_size=MAX_BODY)
         app.router.add_get(f"{PREFIX}/invocation/next", self._next)
         app.router.add_post(f"{PREFIX}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{PREFIX}/invocation/{{id}}/error", self._error)

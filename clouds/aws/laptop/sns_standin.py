@@ -9,7 +9,7 @@ from aiohttp import web
 from local.notifications import Mailbox, Message
 
 TOPIC = "arn:aws:sns:eu-central-1:000000000000:visitor-counter-report"
-LARGEST = 256 * 1024
+MAX_MESSAGE = 256 * 1024
 NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
@@ -24,7 +24,7 @@ class SnsStandin:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        app = web.Application(client_max_size=4 * LARGEST)
+        app = web.Application(client_max_size=4 * MAX_MESSAGE)
         app.router.add_post("/", self._publish)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -51,7 +51,7 @@ class SnsStandin:
             return problem(400, "InvalidParameter", "Invalid parameter: Subject")
         if not message:
             return problem(400, "InvalidParameter", "Invalid parameter: Empty message")
-        if len(message.encode()) > LARGEST:
+        if len(message.encode()) > MAX_MESSAGE:
             return problem(400, "InvalidParameter", "Invalid parameter: Message too long")
         self.mailbox.add(Message(TOPIC, subject, message, time.time()))
         return xml(200, f"<PublishResult><MessageId>{uuid.uuid4()}</MessageId></PublishResult>", "PublishResponse")

@@ -91,7 +91,7 @@ def test_nobody_there_may_be_tried_again() -> None:
 
 def test_the_stand_in_is_as_strict_as_sns(post: Post) -> None:
     """A title of two lines, of other letters, or too long, no text, and too much of it are refused."""
-    for title, text in (("two\nlines", "x"), ("ä", "x"), ("x" * 101, "x"), ("x", "x" * (sns_standin.LARGEST + 1))):
+    for title, text in (("two\nlines", "x"), ("ä", "x"), ("x" * 101, "x"), ("x", "x" * (sns_standin.MAX_MESSAGE + 1))):
         with pytest.raises(NotPublished):
             post.topic.publish(title, text)
 

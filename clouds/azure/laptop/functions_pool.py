@@ -28,11 +28,11 @@ THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 class Worker:
     """One process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the user's."""
 
-    def __init__(self, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    def __init__(self, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:
         self.calls = 0
         self.under_way = 0
         self._environment = environment
-        self._say = say
+        self._on_line = on_line
         self._folder = short_folder()
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -69,7 +69,7 @@ class Worker:
             start_new_session=True,  # Ctrl-C is for us; we end our workers
         )
         if self._process.stdout:
-            self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
+            self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
         try:
             async with asyncio.timeout(seconds):
                 while not await listens(socket):
@@ -137,13 +137,13 @@ class Pool:
     new worker; `log` holds the last lines that the functions wrote."""
 
     def __init__(
-        self, environment: Callable[[], Mapping[str, str]], size: int = 4, say: Callable[[str], None] | None = None
+        self, environment: Callable[[], Mapping[str, str]], size: int = 4, on_line: Callable[[str], None] | None = None
     ) -> None:
         self.size = size
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.started = 0
         self._environment = environment
-        self._say = say
+        self._on_line = on_line
         self._workers: list[Worker] = []
         self._starting = 0
         self._killed = 0
@@ -190,7 +190,7 @@ class Pool:
     async def _start(self) -> Worker:
         if self._stopped:
             raise ContainerFailed("the pool is stopped", 503)
-        worker, killed = Worker(self._environment(), self._hear), self._killed
+        worker, killed = Worker(self._environment(), self._on_output), self._killed
         self._starting += 1
         try:
             await worker.start()
@@ -208,7 +208,7 @@ class Pool:
         gone, self._workers = self._workers, []
         await asyncio.gather(*(worker.stop() for worker in gone))
 
-    def _hear(self, line: str) -> None:
+    def _on_output(self, line: str) -> None:
         self.log.append(line)
-        if self._say:
-            self._say(line)
+        if self._on_line:
+            self._on_line(line)

@@ -73,7 +73,7 @@ class Laptop:
         *,
         containers: int = 4,
         config: Mapping[str, str] | None = None,
-        say: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
         on_message: Callable[[Message], None] | None = None,
         latency: float = 0.0,
     ) -> None:
@@ -83,7 +83,7 @@ class Laptop:
         self.engine = azurite.Azurite(folder / "azurite")
         self.platform = PlatformStandin(self.mailbox)
         self.proxy: EngineProxy | None = None
-        self.workers = Pool(self.environment, containers, say)
+        self.workers = Pool(self.environment, containers, on_line)
         self.entrypoint = FunctionsEntrypoint(self.workers)
         self.entrypoints = {"functions": self.entrypoint}
         self._latency = latency

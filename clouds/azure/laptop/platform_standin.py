@@ -12,7 +12,7 @@ from local.notifications import Mailbox, Message
 
 SENDER = "report@laptop.example"
 API_VERSION = "2023-03-31"
-LARGEST = 10 * 2**20
+MAX_BODY = 10 * 2**20
 
 
 class PlatformStandin:
@@ -31,7 +31,7 @@ class PlatformStandin:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        app = web.Application(client_max_size=LARGEST)
+        app = web.Application(client_max_size=MAX_BODY)
         app.router.add_get("/msi/token", self._token)
         app.router.add_post("/emails:send", self._send)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

@@ -29,17 +29,17 @@ class Container:
     """One function process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the
     user's.
 
-    `say` gets each line the function writes. `calls` counts the calls it took.
+    `on_line` gets each line the function writes. `calls` counts the calls it took.
     """
 
     def __init__(
-        self, function: Path, environment: Mapping[str, str], say: Callable[[str], None] | None = None
+        self, function: Path, environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
     ) -> None:
         self.calls = 0
         self._stopped = False
         self._function = function.absolute()
         self._environment = environment
-        self._say = say or (lambda line: None)
+        self._on_line = on_line or (lambda line: None)
         self._lock = asyncio.Lock()
         self._folder: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -80,7 +80,7 @@ class Container:
             start_new_session=True,  # Ctrl-C is for us; we end our containers
         )
         if self._process.stdout:
-            self._reader = asyncio.create_task(child.lines(self._process.stdout, self._say))
+            self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
         if self._stopped:  # while the process was being made
             await self.stop()
             raise ContainerFailed("stopped")
@@ -153,9 +153,9 @@ class Pool(pool.Pool[Container]):
         function: Path,
         environment: Callable[[], Mapping[str, str]],
         size: int = 4,
-        say: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(lambda hear: Container(function, environment(), hear), size, say)
+        super().__init__(lambda log_line: Container(function, environment(), log_line), size, on_line)
 
     async def call(
         self, headers: Mapping[str, str], body: bytes = b"", seconds: float = 30.0

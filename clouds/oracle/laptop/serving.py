@@ -49,7 +49,7 @@ class Serving:
         web_folder: Path = ROOT / "web",
         host: str = "127.0.0.1",
         port: int = 0,
-        say: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
         on_message: Callable[[Message], None] | None = None,
     ) -> None:
         self.folder = Path(folder)
@@ -70,7 +70,7 @@ class Serving:
             namespace=self.config.get("NAMESPACE", NAMESPACE),
         )
         self.network: Network | None = None
-        self.pool = Pool(function, self.environment, containers, say)
+        self.pool = Pool(function, self.environment, containers, on_line)
         invocable = host in ("127.0.0.1", "::1", "localhost")
         self.entrypoint = FnEntrypoint(self.pool, prefix)
         self.gateway = Gateway(self.entrypoint, mailbox=self.mailbox, web_folder=web_folder, invocable=invocable)
