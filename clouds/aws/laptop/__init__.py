@@ -1,1 +1,1 @@
-"""What stands in for AWS on a laptop."""
+"""Runs the counter on a laptop as on AWS."""

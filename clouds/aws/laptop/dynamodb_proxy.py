@@ -1,4 +1,4 @@
-"""What stands between the function and DynamoDB's engine on a laptop, in DynamoDB's words."""
+"""The proxy between the function and the DynamoDB engine on a laptop."""
 
 import json
 
@@ -10,16 +10,16 @@ TARGET = "DynamoDB_20120810."
 
 
 class DynamoDBProxy(EngineProxy):
-    """Calls requests by their operation. "400 ThrottlingException" is a status and the code of an error to answer in
-    the engine's place; JSON is said as it is."""
+    """Names requests by their operation. A fault like "400 ThrottlingException" is a status and either the code of an
+    error or a JSON body to answer in the engine's place."""
 
     def kind(self, request: web.BaseRequest) -> str:
-        """Return the operation."""
+        """Return the request's operation, such as PutItem."""
         return request.headers.get("x-amz-target", "").removeprefix(TARGET)
 
     def error_answer(self, answer: str) -> web.StreamResponse:
-        """Return an answer of DynamoDB's: a status, and JSON or the code of an error."""
-        status, _, told = answer.partition(" ")
-        error = {"__type": f"com.amazonaws.dynamodb.v20120810#{told}", "message": "the table of somebody"}
-        text = told if told.startswith("{") else json.dumps(error)
+        """Return DynamoDB's answer for a fault given as a status and either JSON or an error code."""
+        status, _, body = answer.partition(" ")
+        error = {"__type": f"com.amazonaws.dynamodb.v20120810#{body}", "message": "the table of somebody"}
+        text = body if body.startswith("{") else json.dumps(error)
         return web.Response(status=int(status), text=text, content_type="application/x-amz-json-1.0")

@@ -1,4 +1,4 @@
-"""The engine behind DynamoDB on a laptop: Dynoxide, a process of its own that keeps its tables in a file."""
+"""The DynamoDB engine on a laptop: Dynoxide, a process that keeps its tables in a file."""
 
 import asyncio
 import os
@@ -20,46 +20,46 @@ SECONDS = 30.0
 
 REGION = "eu-central-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "laptop"}
-"""The engine lets in whoever signs, with whatever."""
+"""The engine accepts any signature."""
 
 SESSION = get_session()
 SESSION.set_credentials(*CREDENTIALS.values())
 
 
 def missing() -> str | None:
-    """Why the engine cannot run here, and what to do about it; None if it can."""
+    """Return why the engine cannot run here and what to do about it, or None if it can."""
     if installed():
         return None
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        return "DynamoDB's engine comes from npm for Linux on x86-64 only: elsewhere, install dynoxide 1.2.1 into PATH."
+        return "npm has the DynamoDB engine for Linux on x86-64 only; install dynoxide 1.2.1 and add it to PATH."
     if not shutil.which("npm"):
-        return "DynamoDB's engine comes from npm: install Node.js from nodejs.org, or dynoxide 1.2.1 into PATH."
+        return "the DynamoDB engine needs npm; install Node.js from nodejs.org, or add dynoxide 1.2.1 to PATH."
     return None
 
 
 def installed() -> Path | None:
-    """Return the engine's program if it is here, npm's or one in PATH."""
+    """Return the engine's program, from npm or from PATH, or None if it is not installed."""
     found = shutil.which("dynoxide")
     return PROGRAM if is_whole(ENGINE) else Path(found) if found else None
 
 
 async def install() -> Path:
-    """Install the engine as its lock file says, unless it is here, and return its program. Raises EngineFailed."""
+    """Install the engine if it is missing and return its program. Raises EngineFailed."""
     if program := installed():
         return program
-    if why := missing():
-        raise EngineFailed(why)
-    await npm_ci(ENGINE, "DynamoDB's engine")
+    if reason := missing():
+        raise EngineFailed(reason)
+    await npm_ci(ENGINE, "the DynamoDB engine")
     return PROGRAM
 
 
 class Dynoxide:
-    """One engine. Its tables are in `file` and outlive it; without a file they are in memory."""
+    """One engine process. Its tables are kept in `file`, or in memory without one."""
 
     def __init__(self, file: Path | None = None) -> None:
         self.port = 0
         self._file = file
-        self._engine = Engine("DynamoDB's engine", environment={"PATH": os.defpath})
+        self._engine = Engine("The DynamoDB engine", environment={"PATH": os.defpath})
 
     @property
     def url(self) -> str:
@@ -70,20 +70,20 @@ class Dynoxide:
         """Start the engine and wait until it listens. Raises EngineFailed."""
         program = await install()
         self.port = free_port()
-        words = [str(program), "serve", "--host", "127.0.0.1", "--port", str(self.port)]
-        words += ["--db-path", str(self._file)] if self._file else []
-        await self._engine.start(words, self._listens, SECONDS)
+        command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--db-path", str(self._file)] if self._file else []
+        await self._engine.start(command, self._listens, SECONDS)
 
     async def stop(self) -> None:
-        """End the engine, which saves what it has."""
+        """Stop the engine, which saves its data."""
         await self._engine.stop()
 
     def client(self, url: str | None = None) -> Any:
-        """Return a new client of the engine, as the function makes it, or of who stands before it at `url`."""
+        """Return a new client like the function's, for the engine or for the proxy at `url`."""
         return connect("dynamodb", REGION, url or self.url, seconds=SECONDS, session=SESSION)
 
     def create_table(self, name: str) -> None:
-        """Make a table like the one that Terraform makes, unless there is one."""
+        """Create a table like Terraform's, unless it exists."""
         try:
             self.client().create_table(
                 TableName=name,

@@ -1,4 +1,4 @@
-"""An execution environment of AWS Lambda on a laptop: AWS's own runtime in a process, and the Runtime API it asks."""
+"""An AWS Lambda execution environment on a laptop: AWS's own runtime in a process, and the Runtime API it polls."""
 
 import asyncio
 import sys
@@ -24,9 +24,8 @@ main(["awslambdaric", "{HANDLER}"])
 
 
 class ExecutionEnvironment:
-    """One process. Its variables are what is given plus PATH, PYTHONPATH, HOME, LANG and Lambda's own, nothing of the
-    user's.
-    `task` are the folders in which the function is: together they are what is flat in the bundle."""
+    """One process. Its environment is `variables` plus Lambda's own, PATH, PYTHONPATH, HOME and LANG; the user's is not
+    inherited. `task` are the folders of the function, which are merged into one in the bundle."""
 
     def __init__(
         self,
@@ -52,8 +51,8 @@ class ExecutionEnvironment:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, seconds: float = 30.0) -> None:
-        """Start the process and wait until it has loaded the function. Raises ContainerFailed when it does not, and
-        HandlerFailed when the function could not be loaded."""
+        """Start the process and wait until it has loaded the function. Raises ContainerFailed if it does not start in
+        time, and HandlerFailed if the function cannot be loaded."""
         try:
             await self._start(seconds)
         except BaseException as failure:
@@ -83,23 +82,23 @@ class ExecutionEnvironment:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; we end our processes
+            start_new_session=True,  # Ctrl-C must not reach the process; `stop` ends it
         )
         if self._process.stdout:
             self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
-        if self._stopped:  # while the process was being made
+        if self._stopped:  # while the process was starting
             raise ContainerFailed("stopped", 503)
         async with asyncio.timeout(seconds):
-            await self._either(asyncio.create_task(self._api.ready.wait()))
+            await self._until_exit(asyncio.create_task(self._api.ready.wait()))
 
     async def call(self, event: bytes, seconds: float, request_id: str | None = None) -> bytes:
-        """Hand in one call and return its answer. Raises ContainerFailed when the process died, or had to be killed
-        because it took too long, and HandlerFailed when the handler raised."""
+        """Make one call and return its answer. Raises ContainerFailed if the process died or was killed for taking too
+        long, and HandlerFailed if the handler raised."""
         if not self.alive:
             raise ContainerFailed("the function process is gone")
         self.calls += 1
         try:
-            return await self._either(asyncio.create_task(self._api.call(event, seconds, request_id)))
+            return await self._until_exit(asyncio.create_task(self._api.call(event, seconds, request_id)))
         except TimeoutError:
             await self.stop()
             raise ContainerFailed("the function took too long", 504) from None
@@ -113,11 +112,11 @@ class ExecutionEnvironment:
             await self._process.wait()
         if self._reader:
             await self._reader
-        async with self._api_lock:  # half started, it could not be stopped
+        async with self._api_lock:  # `start` may still be starting the API
             await self._api.stop()
 
-    async def _either(self, work: asyncio.Task[T]) -> T:
-        """What the work comes to, unless the process ends before."""
+    async def _until_exit(self, work: asyncio.Task[T]) -> T:
+        """Return the result of `work`, unless the process exits first."""
         if self._process is None:
             raise ContainerFailed("not started")
         ended = asyncio.create_task(self._process.wait())

@@ -20,8 +20,8 @@ Event = dict[str, Any]
 
 
 def http_api(call: HttpCall) -> Event:
-    """Return an HTTP API's event: names in small letters, a repeated header's values joined by commas, cookies apart,
-    the query as it was sent."""
+    """Return an HTTP API's event: lowercase names, the values of a repeated header joined by commas, cookies separate,
+    the query as sent."""
     path, _, query = call.target.partition("?")
     headers: dict[str, str] = {}
     cookies: list[str] = []
@@ -66,7 +66,7 @@ def http_api(call: HttpCall) -> Event:
 
 
 def function_url(call: HttpCall) -> Event:
-    """Return a function URL's event: as an HTTP API's, but for its domain, and cookies stay among the headers too."""
+    """Return a function URL's event: like an HTTP API's, with its own domain, and cookies in the headers as well."""
     event = http_api(call)
     event["requestContext"]["domainName"] = "laptop.lambda-url.eu-central-1.on.aws"
     if "cookies" in event:
@@ -75,8 +75,8 @@ def function_url(call: HttpCall) -> Event:
 
 
 def rest_api(call: HttpCall, stage: str = "prod") -> Event:
-    """Return a REST API's event: names as they were sent, all values of a header and of a parameter, the query taken
-    apart and decoded, and null for whatever there is none of."""
+    """Return a REST API's event: names as sent, all values of each header and parameter, the query parsed and decoded,
+    and null for what is absent."""
     path, _, query = call.target.partition("?")
     headers: dict[str, list[str]] = {}
     for name, value in passed_on(call):
@@ -133,7 +133,7 @@ def load_balancer(call: HttpCall) -> Event:
 
 
 def passed_on(call: HttpCall) -> list[tuple[str, str]]:
-    """Return the headers that a gateway hands on, and those that it adds."""
+    """Return the headers that a gateway forwards, and those that it adds."""
     kept = [(name, sendable(value)) for name, value in call.headers if name.lower() not in HOP_BY_HOP]
     given = ", ".join(value for name, value in kept if name.lower() == "x-forwarded-for")
     kept = [(name, value) for name, value in kept if name.lower() != "x-forwarded-for"]
@@ -142,7 +142,7 @@ def passed_on(call: HttpCall) -> list[tuple[str, str]]:
 
 
 def body(call: HttpCall) -> Event:
-    """Return the part of an event that carries the body: text as it is, anything else in base64."""
+    """Return the event's members for the body: text as it is, anything else in base64."""
     if not call.body:
         return {"isBase64Encoded": False}
     kind = next((value for name, value in call.headers if name.lower() == "content-type"), "")
@@ -155,7 +155,7 @@ def body(call: HttpCall) -> Event:
 
 
 def rest_answer(payload: bytes) -> HttpAnswer | None:
-    """Return what a REST API makes of a function's answer: as the others, but for the one name it keeps to itself."""
+    """Return the HTTP answer of a REST API: it renames `WWW-Authenticate`, the others do not."""
     answer = http_answer(payload)
     if answer is None:
         return None
@@ -173,7 +173,7 @@ def load_balancer_answer(payload: bytes) -> HttpAnswer | None:
 
 
 def http_answer(payload: bytes) -> HttpAnswer | None:
-    """Return the HTTP answer that a function's answer stands for; None for one that no gateway understands."""
+    """Return the HTTP answer for a function's answer, or None if no gateway can parse it."""
     try:
         answer = json.loads(payload)
         status, headers, text = int(answer["statusCode"]), answer.get("headers") or {}, answer.get("body") or ""

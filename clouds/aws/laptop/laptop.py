@@ -1,4 +1,4 @@
-"""AWS on a laptop: an engine that speaks DynamoDB's dialect, the function in AWS's own runtime, mails in a mailbox."""
+"""AWS on a laptop: a DynamoDB engine, the function in AWS's own runtime, and a mailbox for the report."""
 
 import asyncio
 import hashlib
@@ -27,8 +27,8 @@ TABLE = "visitor-counter"
 
 
 class LambdaEntrypoint:
-    """One way from a gateway to the function: `event` is what that gateway makes of a request, `answer` what of the
-    function's answer."""
+    """Calls the function as one kind of gateway does: `event` turns a request into an event, `answer` turns the
+    function's answer into an HTTP answer."""
 
     prefix = ""
 
@@ -69,8 +69,9 @@ class LambdaEntrypoint:
 
 
 class Laptop:
-    """The counter on AWS, all on this machine. `folder` holds all data, `config` is the function's configuration,
-    `containers` the most execution environments, `latency` the seconds that each storage request takes longer."""
+    """The counter as on AWS, all on this machine. `folder` holds all data, `config` the function's settings,
+    `containers` is the largest number of execution environments, `latency` the seconds added to each storage
+    request."""
 
     def __init__(
         self,
@@ -105,9 +106,9 @@ class Laptop:
 
     @staticmethod
     def missing() -> str | None:
-        """Why this cannot run here, and what to do about it; None if it can."""
+        """Return why this cannot run here and what to do about it, or None if it can."""
         if importlib.util.find_spec("awslambdaric") is None:
-            return "AWS's runtime is missing: run .venv/bin/pip install -r clouds/aws/laptop/engine/requirements.txt."
+            return "awslambdaric is not installed; run: make run CLOUD=aws"
         return dynoxide.missing()
 
     async def start(self) -> None:
@@ -134,7 +135,7 @@ class Laptop:
         self.mailbox.close()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a function here: Lambda's variables, and the way to the engine and the stand-in."""
+        """Return the function's environment: Lambda's variables, and the addresses of the engine and the stand-in."""
         return {
             "AWS_REGION": REGION,
             **CREDENTIALS,
@@ -146,7 +147,7 @@ class Laptop:
         }
 
     def documents(self, name: str) -> Documents:
-        """Return a new connection to the engine, to a table of its own for each name."""
+        """Return a new connection to the engine, with a separate table for each name."""
         table = f"t-{hashlib.sha256(name.encode()).hexdigest()[:40]}"
         client = self.engine.client()
         self._clients.append(client)

@@ -1,4 +1,4 @@
-"""AWS Lambda's Runtime API, version 2018-06-01: what the runtime in an execution environment asks for its calls."""
+"""AWS Lambda's Runtime API, version 2018-06-01, which the runtime in an execution environment polls for calls."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ MAX_BODY = 6 * 2**20
 
 
 class HandlerFailed(Exception):
-    """The handler raised, or could not be loaded. `error` is what the runtime said of it."""
+    """The handler raised, or could not be loaded. `error` is the runtime's report of it."""
 
     def __init__(self, error: bytes) -> None:
         super().__init__(error.decode(errors="replace"))
@@ -24,7 +24,7 @@ class HandlerFailed(Exception):
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call: its event, the moment by which it must have ended, and what became of it."""
+    """One call: its event, its deadline, and its answer."""
 
     event: bytes
     deadline: float
@@ -33,7 +33,7 @@ class Invocation:
 
 
 class RuntimeApi:
-    """One execution environment's side of it. `ready` is set once the runtime has asked for its first call."""
+    """The Runtime API of one execution environment. `ready` is set when the runtime asks for its first call."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -61,8 +61,8 @@ class RuntimeApi:
             await self._runner.cleanup()
 
     async def call(self, event: bytes, seconds: float, request_id: str | None = None) -> bytes:
-        """Hand out a call and return its answer. The platform gives a repeated call the id that it had before. Raises
-        HandlerFailed, TimeoutError."""
+        """Hand out a call and return its answer. A retried call has the same `request_id`. Raises HandlerFailed and
+        TimeoutError."""
         invocation = Invocation(event, time.time() + seconds, request_id or str(uuid.uuid4()))
         self._open[invocation.id] = invocation
         self._calls.put_nowait(invocation)
@@ -101,6 +101,6 @@ class RuntimeApi:
 
 
 def accepted() -> web.Response:
-    """Return what the Runtime API says to whatever the runtime reports."""
+    """Return the Runtime API's answer to every report of the runtime."""
     status: dict[str, Any] = {"status": "OK"}
     return web.Response(status=202, body=json.dumps(status).encode(), content_type="application/json")

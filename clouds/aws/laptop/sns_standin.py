@@ -1,4 +1,4 @@
-"""A stand-in, on a laptop, of SNS: what is published to the one topic ends up in a mailbox."""
+"""A stand-in for SNS on a laptop: what is published to its one topic goes to a mailbox."""
 
 import time
 import uuid
@@ -14,7 +14,8 @@ NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
 class SnsStandin:
-    """Answers `Publish` in SNS's query protocol. `refusal` is the status and code that it answers with instead."""
+    """Answers `Publish` in SNS's query protocol. A test may set `refusal`, a status and an error code to answer
+    with."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
@@ -58,13 +59,13 @@ class SnsStandin:
 
 
 def problem(status: int, code: str, message: str) -> web.Response:
-    """Return an error as SNS words them."""
+    """Return an error in SNS's format."""
     error = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
     return xml(status, error, "ErrorResponse")
 
 
 def xml(status: int, content: str, root: str) -> web.Response:
-    """Return an answer with an id of its own."""
+    """Return an answer with a new request id."""
     identity = f"<RequestId>{uuid.uuid4()}</RequestId>"
     identity = identity if root == "ErrorResponse" else f"<ResponseMetadata>{identity}</ResponseMetadata>"
     text = f'<{root} xmlns="{NAMESPACE}">{content}{identity}</{root}>'

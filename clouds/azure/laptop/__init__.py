@@ -1,1 +1,1 @@
-"""What stands in for Azure on a laptop."""
+"""Runs the counter on a laptop as on Azure."""

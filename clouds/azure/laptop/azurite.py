@@ -1,4 +1,4 @@
-"""Microsoft's own engine of Table Storage for a laptop: Azurite, a Node process on a free port."""
+"""The Table Storage engine on a laptop: Microsoft's Azurite, a Node process."""
 
 import asyncio
 import shutil
@@ -10,23 +10,23 @@ from local.engine import Engine, EngineFailed, free_port, npm_ci
 ENGINE = Path(__file__).resolve().parent / "engine"
 MAIN = ENGINE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js"
 SECONDS = 60.0
-KEEPALIVE = 3.0  # it closes what was idle for five seconds
+KEEPALIVE = 3.0  # seconds; Azurite closes connections that are idle for five
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""The one account it has. The key is no secret: it is in Azurite's manual and the same for everybody."""
+"""Azurite's one account. The key is not a secret: its manual publishes it, and it is the same for everyone."""
 
 
 def missing() -> str | None:
-    """Why Azurite cannot run here, and what to do about it; None if it can."""
+    """Return why Azurite cannot run here and what to do about it, or None if it can."""
     if not shutil.which("node") or not shutil.which("npm"):
-        return "Table Storage's engine, Azurite, needs Node.js 20 or newer with npm: install it from nodejs.org."
+        return "Azurite needs Node.js 20 or newer with npm; install it from nodejs.org."
     return None
 
 
 class Azurite:
-    """One engine. Its tables are files in `folder`, written every few seconds and when it is stopped. `options` are
-    its own."""
+    """One engine process. It writes its tables to `folder` every few seconds and when it is stopped. `options` are
+    passed to Azurite."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.port = 0
@@ -41,7 +41,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.port}"
 
     def connection_string(self, url: str | None = None) -> str:
-        """Return how to reach the engine, or whoever stands in front of it at `url`."""
+        """Return the connection string of the engine, or of the proxy at `url`."""
         return (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"TableEndpoint={url or self.url}/{ACCOUNT};"
@@ -52,19 +52,19 @@ class Azurite:
         await npm_ci(ENGINE, "Azurite")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        words = ["node", str(MAIN), "--silent", "--disableTelemetry", "--location", str(self.folder)]
-        words += ["--tableHost", "127.0.0.1", "--tablePort", str(self.port), *self._options]
+        command = ["node", str(MAIN), "--silent", "--disableTelemetry", "--location", str(self.folder)]
+        command += ["--tableHost", "127.0.0.1", "--tablePort", str(self.port), *self._options]
         try:
-            await self._engine.start(words, self._answers, SECONDS, self._log)
+            await self._engine.start(command, self._is_ready, SECONDS, self._log)
         except EngineFailed as failed:
-            raise EngineFailed(f"{failed} {await asyncio.to_thread(self._said)}") from failed
+            raise EngineFailed(f"{failed} {await asyncio.to_thread(self._read_log)}") from failed
 
     async def stop(self) -> None:
-        """End the engine, which saves what it has."""
+        """Stop the engine, which saves its data."""
         await self._engine.stop()
 
-    async def _answers(self) -> bool:
-        return "successfully" in await asyncio.to_thread(self._said)
+    async def _is_ready(self) -> bool:
+        return "successfully" in await asyncio.to_thread(self._read_log)
 
-    def _said(self) -> str:
+    def _read_log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -1,5 +1,4 @@
-"""The worker processes of a function app on a laptop: more of them while calls overlap, and calls that overlap in
-one."""
+"""A pool of worker processes of a function app on a laptop, each of which may run several calls at once."""
 
 import asyncio
 import json
@@ -26,7 +25,8 @@ THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 
 
 class Worker:
-    """One process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the user's."""
+    """One process. Its environment is `environment` plus PATH, PYTHONPATH, HOME and LANG; the user's is not
+    inherited."""
 
     def __init__(self, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:
         self.calls = 0
@@ -51,7 +51,7 @@ class Worker:
         return self._process.pid
 
     async def start(self, seconds: float = 30.0) -> None:
-        """Start the process and wait until it listens. Raises ContainerFailed when it does not."""
+        """Start the process and wait until it listens. Raises ContainerFailed if it does not."""
         socket = self._folder / "worker.sock"
         threads = [self._environment[THREADS]] if THREADS in self._environment else []
         self._process = await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ class Worker:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; we end our workers
+            start_new_session=True,  # Ctrl-C must not reach the worker; `stop` ends it
         )
         if self._process.stdout:
             self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
@@ -88,14 +88,14 @@ class Worker:
         )
 
     async def call(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Hand in one call and return what came of it. Raises ContainerFailed."""
+        """Make one call and return its result. Raises ContainerFailed."""
         if self._session is None or not self.alive:
             raise ContainerFailed("the worker process is gone")
         self.calls += 1
         self.under_way += 1
         try:
             async with asyncio.timeout(seconds), self._session.post("http://worker/", json=message) as answer:
-                said = json.loads(await answer.read())
+                result = json.loads(await answer.read())
         except TimeoutError:
             await self.stop()
             raise ContainerFailed("the function took too long", 504) from None
@@ -105,8 +105,8 @@ class Worker:
         finally:
             self.under_way -= 1
         if answer.status != 200:
-            raise ContainerFailed(said["error"], 500)
-        return dict(said)
+            raise ContainerFailed(result["error"], 500)
+        return dict(result)
 
     async def stop(self) -> None:
         """Kill the process and remove its socket."""
@@ -122,7 +122,7 @@ class Worker:
 
 
 async def listens(socket: Path) -> bool:
-    """Say whether somebody takes calls there. Only to be there is too early: it listens a moment later."""
+    """Return whether the socket accepts connections. The file exists a moment before it does."""
     try:
         _, writer = await asyncio.open_unix_connection(socket)
     except OSError:
@@ -132,9 +132,9 @@ async def listens(socket: Path) -> bool:
 
 
 class Pool:
-    """The workers of one function app. A call goes to one that is idle, or a new one, up to `size`; when all are busy,
-    to the one with the fewest calls under way, which then overlap in it, as on Azure. `environment` is asked for each
-    new worker; `log` holds the last lines that the functions wrote."""
+    """The workers of one function app. A call goes to an idle worker, or to a new one, up to `size`. If all are busy,
+    it goes to the one with the fewest calls and overlaps with them, as on Azure. `environment()` is called for each new
+    worker; `log` holds the most recent lines that the functions wrote."""
 
     def __init__(
         self, environment: Callable[[], Mapping[str, str]], size: int = 4, on_line: Callable[[str], None] | None = None
@@ -151,31 +151,31 @@ class Pool:
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        """The workers that run now."""
+        """The workers that are running."""
         return tuple(worker for worker in self._workers if worker.alive)
 
     async def warm(self, count: int) -> None:
-        """Start workers ahead of the first calls, so that `count` run."""
+        """Start workers until `count` run, before any call needs them."""
         await asyncio.gather(*(self._start() for _ in range(min(count, self.size) - len(self.workers))))
 
     async def call(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Hand in one call. Raises ContainerFailed when the function did, or its process died."""
+        """Make one call and return its result. Raises ContainerFailed if the function raised or its process died."""
         return await (await self._choose()).call(message, seconds)
 
     async def restart(self) -> None:
-        """Kill all workers and start as many new ones, which remember nothing."""
+        """Kill all workers and start as many new ones, with empty memory."""
         count = len(self.workers)
         await self._kill()
         await self.warm(count)
 
     async def stop(self) -> None:
-        """Kill all workers, for good."""
+        """Kill all workers. No new ones start."""
         self._stopped = True
         await self._kill()
 
     async def _choose(self) -> Worker:
         running = self.workers
-        # The first that is idle: the fewest stay warm. One that is starting is promised to the call it starts for.
+        # The first idle one, so that few stay warm. A worker that is starting belongs to the call it starts for.
         for worker in running:
             if not worker.under_way:
                 return worker

@@ -1,8 +1,8 @@
 """A worker process of Azure Functions on a laptop: `python functions_worker.py SOCKET [THREADS]` runs function_app.py.
 
-The platform's host hands calls to its worker over gRPC; here they come as JSON over a Unix socket. What is made of them
-is the platform's own: the package azure-functions finds the functions, makes the request out of the host's message, and
-a pool of threads runs calls that overlap.
+Azure's host sends calls to its worker over gRPC; here they arrive as JSON over a Unix socket. The rest is Azure's own
+code: the package azure-functions finds the functions and turns the host's message into a request, and a pool of threads
+runs overlapping calls.
 """
 
 import base64
@@ -26,12 +26,12 @@ class Functions:
     """The functions of an app, by the kind of their trigger."""
 
     def __init__(self, app: func.FunctionApp) -> None:
-        # Asked for once, as the platform does: a second time the names would be taken.
+        # Called once only, as on Azure: a second call fails because the names are taken.
         triggers = ((function, function.get_trigger()) for function in app.get_functions())
         self.by_trigger = {trigger.type: function for function, trigger in triggers if trigger}
 
     def run(self, call: Message) -> Message:
-        """Run the one function whose trigger is `call["trigger"]`, as a worker does."""
+        """Run the function whose trigger is `call["trigger"]`, as a worker does."""
         function = self.by_trigger[call["trigger"]]
         context = SimpleNamespace(invocation_id=call["id"], function_name=function.get_function_name())
         user_function = function.get_user_function()
@@ -47,7 +47,7 @@ class Functions:
 
 
 def request(call: Message) -> Any:
-    """Return the request that the worker makes of the host's message."""
+    """Return the request object for a message of the host."""
     return HttpRequestConverter.decode(
         meta.Datum(
             type="http",
@@ -65,7 +65,7 @@ def request(call: Message) -> Any:
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Takes calls on a Unix socket: a POST with a call, answered with what came of it."""
+    """Accepts calls on a Unix socket: each is a POST, answered with the call's result."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        """Run a call in the pool. What a function raises is the host's to know: here, a 500 with its text."""
+        """Run a call in the pool. If the function raises, answer 500 with the error's text."""
         call = json.loads(self.rfile.read(int(self.headers["content-length"])))
         try:
             status, answer = 200, self.server.pool.submit(self.server.functions.run, call).result()
@@ -96,11 +96,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def address_string(self) -> str:
-        """Return whoever calls: a Unix socket has no address."""
+        """Return a fixed name: a Unix socket has no address."""
         return "host"
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:

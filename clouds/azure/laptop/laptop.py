@@ -25,7 +25,7 @@ HOST = "laptop.azurewebsites.example"
 
 
 class FunctionsEntrypoint:
-    """The way from the gateway to the function app, as Azure's front end and the Functions host make it."""
+    """Calls the function app as Azure's front end and the Functions host do."""
 
     prefix = "/api"
 
@@ -33,7 +33,7 @@ class FunctionsEntrypoint:
         self.pool = pool
 
     async def http(self, call: HttpCall) -> HttpAnswer:
-        """Hand in what came to the gateway, and return its answer. Raises FunctionFailed."""
+        """Hand an HTTP request to the function and return its answer. Raises FunctionFailed."""
         headers = joined([*call.headers, ("x-forwarded-for", call.remote or "127.0.0.1")])
         message = {
             "trigger": "httpTrigger",
@@ -41,18 +41,18 @@ class FunctionsEntrypoint:
             "method": call.method,
             "url": f"https://{HOST}{call.target}",
             "headers": headers,
-            # Without a length the host takes a body for none.
+            # The host ignores a body without a content length.
             "body": base64.b64encode(call.body if "content-length" in headers else b"").decode(),
         }
         answer = await self._run(message)
-        told = [(name, value) for name, value in answer["headers"]]
-        return HttpAnswer(answer["status"], told, base64.b64decode(answer["body"]))
+        answered = [(name, value) for name, value in answer["headers"]]
+        return HttpAnswer(answer["status"], answered, base64.b64decode(answer["body"]))
 
     async def invoke(self, body: bytes = b"") -> bytes:
-        """Let the timer strike, if the report is asked for: the one call on Azure that comes from no visitor. It tells
-        nothing. Raises FunctionFailed."""
+        """Fire the timer if `body` asks for the report, and return nothing: on Azure only the timer calls the function
+        without HTTP. Raises FunctionFailed."""
         if b"report" not in body:
-            raise FunctionFailed(501, b"On Azure nobody but the timer calls the function directly, for the report.")
+            raise FunctionFailed(501, b"On Azure only the timer calls the function directly, to send the report.")
         await self._run({"trigger": "timerTrigger", "id": str(uuid.uuid4())})
         return b""
 
@@ -64,8 +64,8 @@ class FunctionsEntrypoint:
 
 
 class Laptop:
-    """The counter on Azure, all on this machine. `folder` holds all data, `config` is the function's configuration,
-    `containers` the most worker processes, `latency` the seconds that each storage request takes longer."""
+    """The counter as on Azure, all on this machine. `folder` holds all data, `config` the function's settings,
+    `containers` is the largest number of worker processes, `latency` the seconds added to each storage request."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Laptop:
 
     @staticmethod
     def missing() -> str | None:
-        """Why this cannot run here, and what to do about it; None if it can."""
+        """Return why this cannot run here and what to do about it, or None if it can."""
         return azurite.missing()
 
     async def start(self) -> None:
@@ -117,13 +117,13 @@ class Laptop:
         self.mailbox.close()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a function here."""
+        """Return the function's environment."""
         url = self.proxy.url if self.proxy else None
         storage = {"AzureWebJobsStorage": self.engine.connection_string(url)}
         return {**storage, **self.platform.environment(), **self.config}
 
     def documents(self, name: str) -> Documents:
-        """Return a new connection to the engine, to a table of its own for each name."""
+        """Return a new connection to the engine, with a separate table for each name."""
         table_name = f"t{hashlib.sha256(name.encode()).hexdigest()[:40]}"
         table = TableClient.from_connection_string(self.engine.connection_string(), table_name, **OPTIONS)
         self._tables.append(table)
@@ -131,9 +131,9 @@ class Laptop:
 
 
 def joined(headers: list[tuple[str, str]]) -> dict[str, str]:
-    """Return headers as the host hands them on: by names in small letters, a repeated one's values with commas."""
-    together: dict[str, str] = {}
+    """Return headers as the host passes them: lowercase names, the values of a repeated one joined by commas."""
+    values: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
-        together[lower] = f"{together[lower]},{value}" if lower in together else value
-    return together
+        values[lower] = f"{values[lower]},{value}" if lower in values else value
+    return values

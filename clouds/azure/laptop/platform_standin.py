@@ -1,4 +1,4 @@
-"""A stand-in, on a laptop, of what Azure itself does around a function: hands out its identity, and sends its mails."""
+"""A stand-in for the Azure services around a function: its managed identity, and Communication Services for mail."""
 
 import json
 import secrets
@@ -16,9 +16,9 @@ MAX_BODY = 10 * 2**20
 
 
 class PlatformStandin:
-    """One address for both, as a function gets to know them: `GET /msi/token` as App Service has it, and `POST
-    /emails:send` of Communication Services, which lets in only who brings a token for it. Mails of `senders` end up in
-    the mailbox. `refusal` is the status that a mail is answered with instead."""
+    """One server for both: `GET /msi/token` as in App Service, and `POST /emails:send` as in Communication Services,
+    which requires a token for it. Mails from `senders` go to the mailbox. A test may set `refusal`, the status to
+    answer a mail with."""
 
     def __init__(self, mailbox: Mailbox, senders: Collection[str] = (SENDER,)) -> None:
         self.mailbox = mailbox
@@ -45,7 +45,7 @@ class PlatformStandin:
             await self._runner.cleanup()
 
     def environment(self, to: str = "owner@laptop.example") -> dict[str, str]:
-        """Return what a function's environment says of it."""
+        """Return the variables that lead a function to these services."""
         return {
             "IDENTITY_ENDPOINT": f"{self.url}/msi/token",
             "IDENTITY_HEADER": self.secret,
@@ -62,8 +62,8 @@ class PlatformStandin:
         token = secrets.token_urlsafe(32)
         self._tokens[token] = request.query["resource"]
         expires = int(time.time()) + 86_400
-        told = {"access_token": token, "expires_on": str(expires), "token_type": "Bearer"}
-        return web.json_response({**told, "resource": request.query["resource"]})
+        answer = {"access_token": token, "expires_on": str(expires), "token_type": "Bearer"}
+        return web.json_response({**answer, "resource": request.query["resource"]})
 
     async def _send(self, request: web.Request) -> web.Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -77,9 +77,9 @@ class PlatformStandin:
             to = ", ".join(recipient["address"] for recipient in mail["recipients"]["to"])
             title, body = str(content["subject"]), str(content["plainText"])
         except (ValueError, KeyError, TypeError):
-            return problem(400, "BadRequest", "The mail cannot be understood.")
+            return problem(400, "BadRequest", "The mail cannot be parsed.")
         if request.query.get("api-version") != API_VERSION or not (to and title):
-            return problem(400, "BadRequest", "The mail lacks something.")
+            return problem(400, "BadRequest", "The mail is incomplete.")
         if sender not in self.senders:
             return problem(404, "DomainNotLinked", "The sender's domain is not linked to this resource.")
         self.mailbox.add(Message(to, title, body, time.time()))
@@ -89,5 +89,5 @@ class PlatformStandin:
 
 
 def problem(status: int, code: str, message: str) -> web.Response:
-    """Return an error as the service words them."""
+    """Return an error in the service's format."""
     return web.json_response({"error": {"code": code, "message": message}}, status=status)

@@ -1,1 +1,1 @@
-"""What stands in for Oracle Cloud on a laptop."""
+"""Runs the counter on a laptop as on Oracle Cloud."""

@@ -1,4 +1,4 @@
-"""The two Oracle services on one port, with latency and faults, and a record of everything that went over the wire."""
+"""A stand-in for the two Oracle services on one port, with latency and faults, and a record of every request."""
 
 import asyncio
 import ssl
@@ -26,7 +26,7 @@ REFUSALS = {
 
 
 class Seen(NamedTuple):
-    """One request as it came over the wire. `status` is None when the client got no answer."""
+    """One request as it was received. `status` is None if the client got no answer."""
 
     kind: str
     method: str
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class Requests:
-    """The last requests in order of their answers, and how many there were of each kind."""
+    """The most recent requests, in order of their answers, and how many there were of each kind."""
 
     def __init__(self, remember: int = REMEMBERED) -> None:
         self.by_kind: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Requests:
         return [seen for seen in self if seen.kind == kind]
 
     def clear(self) -> None:
-        """Forget everything, as between two measurements."""
+        """Forget all requests."""
         self.by_kind.clear()
         self._seen.clear()
 
@@ -64,7 +64,7 @@ class Requests:
         return iter(tuple(self._seen))
 
     def __len__(self) -> int:
-        """Return how many requests there were, remembered or not."""
+        """Return how many requests there were, including those no longer remembered."""
         return sum(self.by_kind.values())
 
 
@@ -101,14 +101,14 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        """The address of the stand-in, without a path."""
+        """The stand-in's address, without a path."""
         return self._url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, ssl: ssl.SSLContext | None = None) -> str:
-        """Listen, and return the address. Raises OSError when the port is taken."""
+        """Listen, and return the address. Raises OSError if the port is in use."""
         self._stopping.clear()
-        # The plain server without routing: a third of the work per request, and there are only two services.
-        # Handlers run on when a client leaves: a request that was sent may still be acted on.
+        # A plain server without routing takes a third of the time per request, and there are only two services.
+        # Handlers keep running when a client leaves: a request that was sent may still be acted on.
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -119,14 +119,14 @@ class Cloud:
         return self._url
 
     async def stop(self) -> None:
-        """Close the port and all connections; whoever hangs is let go, what is late never lands."""
+        """Close the port and all connections. Hanging requests are dropped, late ones never acted on."""
         self._stopping.set()
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
 
     async def settled(self) -> None:
-        """Return when no request is under way: whatever was late has landed."""
+        """Wait until no request is in progress, so that late ones have been acted on."""
         await self._quiet.wait()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -135,7 +135,7 @@ class Cloud:
         try:
             return await self._serve(request)
         except (web.RequestPayloadError, ConnectionError):
-            return web.Response(status=400)  # the client left before its request was complete
+            return web.Response(status=400)  # the client left in the middle of its request
         finally:
             self._busy -= 1
             if not self._busy:
@@ -169,7 +169,7 @@ class Cloud:
         if answer is None:
             if request.transport:
                 request.transport.abort()
-            return web.Response(status=500)  # goes nowhere
+            return web.Response(status=500)  # never sent
         return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
 
     def _act(self, call: Call, body: bytes) -> Answer:
@@ -180,7 +180,7 @@ class Cloud:
         return error(404, "NotAuthorizedOrNotFound", "Authorization failed or requested resource not found.")
 
     async def _fail(self, fault: str, call: Call, body: bytes, request: web.BaseRequest) -> tuple[Answer | None, bool]:
-        """Return the answer, if the client gets one, and whether the store acted."""
+        """Return the answer, or None if the client gets none, and whether the store acted."""
         if fault == "slow":
             await self._pause(self.faults.slow_seconds)
             return self._act(call, body), True
@@ -207,7 +207,7 @@ class Cloud:
             pass
 
     async def _pause(self, seconds: float) -> bool:
-        """Sleep, unless the cloud stops; return whether it did."""
+        """Sleep until the time is up or the stand-in stops; return whether it stopped."""
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
@@ -216,10 +216,10 @@ class Cloud:
 
 
 class Network:
-    """A proxy that leads every HTTPS connection to the stand-in's TLS port, whatever host was asked for.
+    """An HTTPS proxy that connects every client to the stand-in's TLS port, whatever host it asked for.
 
-    With `HTTPS_PROXY` set to `url` and the stand-in's authority trusted, the SDK reaches Oracle's own host names with
-    nothing else set. `hosts` counts who was asked for.
+    With `HTTPS_PROXY` set to `url` and the stand-in's certificate authority trusted, the SDK uses Oracle's real host
+    names and needs no other setting. `hosts` counts the requested hosts.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -263,7 +263,7 @@ class Network:
             self.hosts[request[1].decode("ascii").removesuffix(":443")] += 1
             back, onward = await asyncio.open_connection(*self._target)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            # Either end closing ends the tunnel: a dropped connection must look dropped on the other side.
+            # If either end closes, the tunnel ends, so that a dropped connection is dropped on the other side too.
             ways = [asyncio.create_task(copy(reader, onward)), asyncio.create_task(copy(back, writer))]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -280,7 +280,7 @@ class Network:
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on bytes until the reader has no more."""
+    """Copy bytes from reader to writer until the end."""
     while chunk := await reader.read(65536):
         writer.write(chunk)
         await writer.drain()

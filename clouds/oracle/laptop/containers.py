@@ -1,4 +1,4 @@
-"""The containers: real `fdk` processes on Unix sockets, one call at a time each, as the platform runs them."""
+"""The function's containers: real `fdk` processes on Unix sockets, each taking one call at a time, as on Oracle."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ import aiohttp
 from local import child, pool
 from local.pool import ContainerFailed
 
-# What the `fdk` command does, with the event loop which the FDK expects to find (Python 3.14 makes none by itself).
+# The `fdk` command, with the event loop that the FDK expects: Python 3.14 no longer creates one.
 FDK = """
 import asyncio
 if sys.version_info >= (3, 14):
@@ -22,14 +22,14 @@ from fdk.scripts.fdk import main
 main()
 """
 SOCKET_LIMIT = 100
-LARGE = 2**20  # bytes that aiohttp does not like to get in one piece
+LARGE = 2**20  # bytes; aiohttp warns about larger bodies in one piece
 
 
 class Container:
-    """One function process. Its environment is what is given plus PATH, PYTHONPATH, HOME and LANG, nothing of the
-    user's.
+    """One function process. Its environment is `environment` plus PATH, PYTHONPATH, HOME and LANG; the user's is not
+    inherited.
 
-    `on_line` gets each line the function writes. `calls` counts the calls it took.
+    `on_line` is called with each line that the function writes. `calls` counts its calls.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Container:
         return self._process.pid
 
     async def start(self, seconds: float = 30.0) -> None:
-        """Start the process and wait until it listens. Raises ContainerFailed when it does not."""
+        """Start the process and wait until it listens. Raises ContainerFailed if it does not."""
         self._folder = folder = short_folder()
         socket = folder / "fn.sock"
         environment = {
@@ -77,11 +77,11 @@ class Container:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; we end our containers
+            start_new_session=True,  # Ctrl-C must not reach the container; `stop` ends it
         )
         if self._process.stdout:
             self._reader = asyncio.create_task(child.read_lines(self._process.stdout, self._on_line))
-        if self._stopped:  # while the process was being made
+        if self._stopped:  # while the process was starting
             await self.stop()
             raise ContainerFailed("stopped")
         try:
@@ -110,7 +110,7 @@ class Container:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Make one Fn call and return its raw status, headers and body. Further calls wait for this one.
 
-        Raises ContainerFailed when the process died, or had to be killed because it took longer than `seconds`.
+        Raises ContainerFailed if the process died, or was killed because it took longer than `seconds`.
         """
         async with self._lock:
             if self._session is None or not self.alive:
@@ -146,7 +146,7 @@ class Container:
 
 
 class Pool(pool.Pool[Container]):
-    """The containers of the function in a file. `environment` is asked for each new one."""
+    """The containers of one function. `environment()` is called for each new one."""
 
     def __init__(
         self,
@@ -160,15 +160,15 @@ class Pool(pool.Pool[Container]):
     async def call(
         self, headers: Mapping[str, str], body: bytes = b"", seconds: float = 30.0
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Make one Fn call in whichever container is free. Raises ContainerFailed as a container does."""
+        """Make one Fn call in a free container. Raises ContainerFailed."""
         return await self.use(lambda container: container.call(headers, body, seconds))
 
     async def each(self, act: Callable[[Container], Awaitable[object]]) -> None:
-        """Do something with every running container at once, as a benchmark does to warm them all."""
+        """Run `act` with every running container at once, for example to warm them all."""
         await asyncio.gather(*(act(container) for container in self.containers))
 
 
 def short_folder() -> Path:
-    """Make a new folder whose path leaves room for a socket: the system allows about a hundred characters."""
+    """Create a folder with a path short enough for a socket: the system allows about a hundred characters."""
     room = len(tempfile.gettempdir()) + len("/fn-12345678/phonyfn.sock") < SOCKET_LIMIT
     return Path(tempfile.mkdtemp(prefix="fn-", dir=None if room else "/tmp"))  # noqa: S108 - mkdtemp keeps others out

@@ -1,4 +1,4 @@
-"""Oracle's way: an HTTP request wrapped into an Fn call, as Oracle API Gateway wraps it, and the answer unwrapped."""
+"""Calls the function as Oracle does: wraps an HTTP request into an Fn call like API Gateway, and unwraps the answer."""
 
 import os
 import time
@@ -16,20 +16,20 @@ HTTP_HEADER = "fn-http-h-"
 
 
 class FnEntrypoint:
-    """The function in a pool of containers, behind Oracle API Gateway below `prefix`."""
+    """Calls the function in a pool of containers, as Oracle API Gateway does for paths under `prefix`."""
 
     def __init__(self, pool: Pool, prefix: str = "/v1") -> None:
         self.prefix = prefix
         self._pool = pool
 
     async def http(self, call: HttpCall) -> HttpAnswer:
-        """Make the Fn call that stands for an HTTP request. Raises FunctionFailed."""
+        """Make the Fn call for an HTTP request. Raises FunctionFailed."""
         try:
             status, headers, answer = await self._pool.call(wrap(call), call.body, DEADLINE)
         except ContainerFailed as failed:
             raise FunctionFailed(failed.status) from failed
         if status in (502, 504):
-            # For the platform these mean that the function itself failed; what it said is lost.
+            # To the platform these mean that the function itself failed, and its answer is lost.
             raise FunctionFailed(502)
         return unwrap(headers, answer)
 
@@ -48,15 +48,15 @@ class FnEntrypoint:
 def wrap(call: HttpCall) -> dict[str, str]:
     """Return the headers of the Fn call for an HTTP request.
 
-    What the client sent appears under `fn-http-h-` only, so nobody can send a header that means something to Fn.
+    The client's headers appear under `fn-http-h-` only, so a client cannot set a header that Fn interprets.
     """
     client: dict[str, str] = {}
     for sent, value in call.headers:
         name = sent.lower()
         if name not in HOP_BY_HOP:
-            # The FDK keeps one value of a header, so repeated ones are joined here.
+            # The FDK keeps only one value of a header, so repeated headers are joined here.
             client[name] = f"{client[name]}, {value}" if name in client else value
-    # Oracle does not say whether it keeps what a client claims; nothing may rest on the first entry.
+    # Oracle does not document whether it keeps the client's own value, so nothing may trust the first entry.
     forwarded = client.get("x-forwarded-for")
     client["x-forwarded-for"] = f"{forwarded}, {call.remote}" if forwarded is not None else call.remote
     client["x-real-ip"] = call.remote
@@ -74,12 +74,12 @@ def wrap(call: HttpCall) -> dict[str, str]:
         "oci-subject-type": "resource",
         "opc-request-id": f"/{uuid.uuid4().hex.upper()}/{uuid.uuid4().hex.upper()}",
     }
-    # Sorted, as Fn's own client (Go) sends them: the FDK merges what is named alike, and what comes first wins.
+    # Sorted, as Fn's own client (in Go) sends them: the FDK merges equal names, and the first one wins.
     return dict(sorted(headers.items()))
 
 
 def unwrap(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
-    """Return the HTTP answer that a function's Fn answer stands for."""
+    """Return the HTTP answer for an Fn answer."""
     client = [
         (name[len(HTTP_HEADER) :], value)
         for name, value in headers.items()
@@ -91,11 +91,11 @@ def unwrap(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
 
 
 def deadline() -> str:
-    """Return the time by which a call that starts now must have ended."""
+    """Return the deadline of a call that starts now."""
     return (datetime.now(UTC) + timedelta(seconds=DEADLINE)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ulid() -> str:
-    """Return a new ULID: 48 bits of time, 80 bits of chance."""
+    """Return a new ULID: 48 bits of time, 80 random bits."""
     number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
     return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

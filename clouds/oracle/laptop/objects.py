@@ -1,7 +1,7 @@
-"""The objects of the stand-in: named bytes with an ETag, kept in one SQLite file.
+"""The objects of the stand-in: named bytes with an ETag, in one SQLite file.
 
-What Object Storage promises is kept here: reads see the last write, a condition and its write are one step, and an ETag
-never comes back, not even for the same bytes.
+They keep Object Storage's promises: reads see the last write, a conditional write is atomic, and an ETag is never
+reused, even for the same bytes.
 """
 
 import base64
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS versions (
     bucket TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, etag TEXT NOT NULL, modified REAL NOT NULL
 );
 """
-# Made with the first bucket that keeps versions: nobody else pays for them.
+# Created with the first bucket that keeps versions, so that other files do not pay for it.
 TRIGGER = """
 CREATE TRIGGER IF NOT EXISTS keep_{when} BEFORE {when} ON objects
 WHEN OLD.bucket IN (SELECT bucket FROM versioned)
@@ -39,7 +39,7 @@ LAST = "\U0010ffff"
 
 
 class PreconditionFailed(Exception):
-    """The condition did not hold; nothing was changed. `code` is Oracle's word for it."""
+    """The condition did not hold; nothing was changed. `code` is Oracle's error code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -48,7 +48,7 @@ class PreconditionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object as it was at the time of the call."""
+    """One object, as of the time of the call."""
 
     name: str
     data: bytes
@@ -57,17 +57,17 @@ class Stored:
 
     @property
     def md5(self) -> str:
-        """The MD5 of the data, as headers carry it."""
+        """The MD5 of the data in base64, as in HTTP headers."""
         return md5_of(self.data)
 
 
 def md5_of(data: bytes) -> str:
-    """Return the MD5 as headers carry it."""
+    """Return the MD5 of the data in base64, as in HTTP headers."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def connect(path: str | Path) -> sqlite3.Connection:
-    """Open the stand-in's file in the mode all its users share: WAL, and no fsync per write."""
+    """Open the stand-in's file with the settings that all its users share: WAL, and no fsync per write."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -75,9 +75,9 @@ def connect(path: str | Path) -> sqlite3.Connection:
 
 
 class Objects:
-    """Objects by bucket and name. Any number of threads may call at once; `path` may be `":memory:"`.
+    """Objects by bucket and name. Thread-safe; `path` may be `":memory:"`.
 
-    Each method is one step: nobody sees half of it, and of many callers with the same condition one wins.
+    Each method is atomic, and of several writers with the same condition exactly one wins.
     """
 
     def __init__(self, path: str | Path = ":memory:") -> None:
@@ -93,23 +93,23 @@ class Objects:
         return frozenset(self._buckets)
 
     def has_bucket(self, bucket: str) -> bool:
-        """Say whether the bucket was created."""
+        """Return whether the bucket exists."""
         return bucket in self._buckets
 
     def create_bucket(self, bucket: str) -> None:
-        """Create a bucket; one that is there already is left as it is."""
+        """Create a bucket, unless it exists."""
         with self._lock:
             self._connection.execute("INSERT OR IGNORE INTO buckets VALUES (?)", (bucket,))
             self._buckets.add(bucket)
 
     def keep_versions(self, bucket: str) -> None:
-        """From now on keep what is replaced or removed in this bucket."""
+        """From now on keep old versions of this bucket's objects."""
         with self._lock:
             self._connection.execute("INSERT OR IGNORE INTO versioned VALUES (?)", (bucket,))
             self._connection.executescript("".join(TRIGGER.format(when=when) for when in ("UPDATE", "DELETE")))
 
     def versions(self, bucket: str, prefix: str = "") -> list[Stored]:
-        """Return all versions of all objects, the newest of a name first; their ETags tell them apart."""
+        """Return all versions of all objects, newest first for each name. Each version has its own ETag."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT name, data, etag, modified, 1 AS replaced, rowid AS age FROM versions"
@@ -121,7 +121,7 @@ class Objects:
         return [Stored(*row[:4]) for row in rows]
 
     def get(self, bucket: str, name: str) -> Stored | None:
-        """Return the object, or None when there is none."""
+        """Return the object, or None if it does not exist."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT data, etag, modified FROM objects WHERE bucket = ? AND name = ?", (bucket, name)
@@ -131,16 +131,16 @@ class Objects:
     def put(
         self, bucket: str, name: str, data: bytes, if_match: str | None = None, if_none_match: str | None = None
     ) -> str:
-        """Write the object and return its new ETag. A bucket that is not there is created on the way.
+        """Write the object and return its new ETag. A missing bucket is created.
 
-        `if_match` writes only over this ETag, `if_none_match="*"` only where there is no object; otherwise raises
-        PreconditionFailed. An `if_match` on an absent object fails like a stale one (Oracle does not say; S3 answers
-        404 there, and the Documents of the function must live with either).
+        With `if_match` it writes only over this ETag, with `if_none_match="*"` only if there is no object; otherwise it
+        raises PreconditionFailed. An `if_match` on an absent object fails like a stale one: Oracle does not document
+        this, S3 answers 404, and the function must accept either.
         """
         if bucket not in self._buckets:
             self.create_bucket(bucket)
         etag = str(uuid.uuid4())
-        # Condition and write are a single statement, so that a second process on the same file cannot come between.
+        # One statement for condition and write, so that another process on the same file cannot interfere.
         values: tuple[object, ...] = (data, etag, time.time(), bucket, name)
         if if_match is not None:
             statement, values = UPDATE, (*values, if_match)
@@ -153,7 +153,8 @@ class Objects:
         return etag
 
     def delete(self, bucket: str, name: str, if_match: str | None = None) -> bool:
-        """Remove the object; False when there was none. Raises PreconditionFailed when `if_match` is not its ETag."""
+        """Remove the object; return False if it did not exist. Raises PreconditionFailed if `if_match` is not its
+        ETag."""
         with self._lock:
             removed = self._connection.execute(DELETE, (bucket, name, if_match)).rowcount
         if not removed and if_match is not None and self.get(bucket, name):
@@ -163,8 +164,8 @@ class Objects:
     def list(
         self, bucket: str, prefix: str = "", start: str = "", end: str | None = None, limit: int = 1000
     ) -> list[Stored]:
-        """Return at most `limit` objects in the order of their names, `start` included and `end` not."""
-        # SQLite compares text byte by byte in UTF-8, which is the order Object Storage lists in.
+        """Return at most `limit` objects sorted by name, from `start` up to but not including `end`."""
+        # SQLite compares text as UTF-8 bytes, as Object Storage does.
         with self._lock:
             rows = self._connection.execute(
                 "SELECT name, data, etag, modified FROM objects WHERE bucket = ? AND name >= ?"
@@ -174,6 +175,6 @@ class Objects:
         return [Stored(*row) for row in rows]
 
     def close(self) -> None:
-        """Close the file. Nothing may be called afterwards."""
+        """Close the file. The objects cannot be used afterwards."""
         with self._lock:
             self._connection.close()

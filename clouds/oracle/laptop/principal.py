@@ -1,6 +1,6 @@
-"""A made-up identity, in the form in which Oracle gives one to a function: a resource principal of version 2.2.
+"""A made-up identity in the form that Oracle gives to functions: a resource principal, version 2.2.
 
-Nothing here opens any entrypoint. The stand-in only asks whether a request is signed, not by whom.
+It gives access to nothing: the stand-in checks that a request is signed, not by whom.
 """
 
 import datetime
@@ -23,9 +23,9 @@ REGION_KEYS = {"us-phoenix-1": "phx", "us-ashburn-1": "iad", "eu-frankfurt-1": "
 
 
 class Principal:
-    """The function's key and token, and the authority and certificate of the stand-in, as files in `folder`.
+    """The function's key and token, and the stand-in's certificate authority and certificate, as files in `folder`.
 
-    They are made on first use and kept. Raises OSError when the folder cannot be written.
+    They are created on first use and kept. Raises OSError if the folder cannot be written.
     """
 
     def __init__(self, folder: Path, region: str = "us-phoenix-1") -> None:
@@ -40,7 +40,7 @@ class Principal:
             self._make_token()
 
     def environment(self) -> dict[str, str]:
-        """Return exactly the variables the platform sets for a function, and no others."""
+        """Return exactly the variables that the platform sets for a function."""
         region_key = REGION_KEYS.get(self.region, "phx")
         return {
             "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2",
@@ -65,7 +65,7 @@ class Principal:
         }
 
     def server_context(self) -> ssl.SSLContext:
-        """Return the TLS side of the stand-in: it may speak for Oracle's host names to whoever trusts `authority`."""
+        """Return a TLS context with a certificate for Oracle's host names, valid for clients that trust `authority`."""
         if not self.certificate.exists():
             self._make_certificate()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -86,11 +86,11 @@ class Principal:
             "res_tenant": "ocid1.tenancy.oc1..local",
             "res_compartment": "ocid1.compartment.oc1..local",
         }
-        # The token last: it says that the folder is complete.
+        # The token is written last: it marks the folder as complete.
         write_secret(self.token, jwt.encode(claims, secret, algorithm="RS256").encode())
 
     def _make_certificate(self) -> None:
-        """Make an authority for this one certificate and forget its key, so that it can never sign another."""
+        """Create a certificate authority for this one certificate and drop its key, so that it cannot sign another."""
         now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
         hosts = [f"{service}.{self.region}.{REALM}" for service in ("objectstorage", "notification")] + ["localhost"]
         authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -127,7 +127,7 @@ class Principal:
 
 
 def private_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    """Return a key as an unencrypted PEM file holds it."""
+    """Return a private key as unencrypted PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

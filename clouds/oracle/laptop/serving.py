@@ -1,4 +1,4 @@
-"""Everything together: the stand-in, the containers and the gateway, in one call."""
+"""Runs the stand-in, the containers and the gateway together."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Serving:
-    """The counter, running. Either `await start()` and `await stop()`, or `with Serving(...) as here:`, which runs it
-    on an event loop in a thread of its own.
+    """The counter as on Oracle Cloud, all on this machine. Use `await start()` and `await stop()`, or `with
+    Serving(...) as here:`, which runs it on an event loop in its own thread.
 
-    `folder` holds all data. `config` is the function's configuration. Without `gateway`, or with no containers, only
-    the stand-in runs. With `tls` the function gets no address of the stand-in: it finds it by Oracle's names.
+    `folder` holds all data, `config` the function's settings. Without `gateway`, or with no containers, only the
+    stand-in runs. With `tls` the function is not told the stand-in's address: it uses Oracle's own host names.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Serving:
         return self.cloud.url
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a function here: Oracle's variables, the configuration, the way to the stand-in."""
+        """Return the function's environment: Oracle's variables, the settings, and the stand-in's addresses."""
         environment = {**self.principal.environment(), **self.config}
         if self.network:
             environment["HTTPS_PROXY"] = self.network.url
@@ -103,7 +103,8 @@ class Serving:
         return environment
 
     async def start(self) -> None:
-        """Start everything. Raises OSError when the port is taken, ContainerFailed when the function does not start."""
+        """Start everything. Raises OSError if the port is in use, and ContainerFailed if the function does not
+        start."""
         try:
             if self._tls:
                 await self.cloud.start(ssl=self.principal.server_context())
@@ -129,19 +130,20 @@ class Serving:
         self.objects.close()
 
     def invoke(self, body: bytes = b"") -> bytes:
-        """Call the function directly, as `fn invoke` does. For `with`; raises FunctionFailed."""
+        """Call the function directly, as `fn invoke` does. Only inside `with`. Raises FunctionFailed."""
         return self.run(self.entrypoint.invoke(body))
 
     def warm(self, count: int) -> None:
-        """Start containers so that `count` run. For `with`."""
+        """Start containers until `count` run. Only inside `with`."""
         self.run(self.pool.warm(count))
 
     def settle(self) -> None:
-        """Wait until no request is under way at the stand-in, so that whatever was late has landed. For `with`."""
+        """Wait until the stand-in has no request in progress, so that late ones have been acted on. Only inside
+        `with`."""
         self.run(self.cloud.settled())
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run a coroutine on the loop of `with` and return its result."""
+        """Run a coroutine on the event loop and return its result. Only inside `with`."""
         if self._loop is None:
             raise RuntimeError("only within `with`")
         return self._loop.run(work)

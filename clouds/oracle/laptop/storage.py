@@ -1,6 +1,6 @@
-"""Oracle Object Storage's dialect over `Objects`: paths, headers, conditions, error codes.
+"""A stand-in for Oracle Object Storage: its paths, headers, conditions and error codes, on top of `Objects`.
 
-A request goes in as plain values and an answer comes out; `local.cloud` owns the connections.
+Requests and answers are plain values here; `cloud.py` owns the connections.
 """
 
 import itertools
@@ -26,7 +26,7 @@ _request_prefix = uuid.uuid4().hex[:12]
 
 
 class Answer(NamedTuple):
-    """What goes back to the client."""
+    """The answer to the client."""
 
     status: int
     headers: dict[str, str]
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request, taken apart. `kind` is what it does: get, put, list, delete, namespace, publish or other."""
+    """One parsed request. `kind` is get, put, list, delete, namespace, publish or other."""
 
     kind: str
     method: str
@@ -59,7 +59,7 @@ def request_id() -> str:
 
 
 def error(status: int, code: str, message: str) -> Answer:
-    """Return an error as Oracle's services word it."""
+    """Return an error in the format of Oracle's services."""
     return as_json({"code": code, "message": message}, status)
 
 
@@ -71,12 +71,12 @@ def as_json(value: object, status: int = 200) -> Answer:
 
 @lru_cache(maxsize=64)
 def http_date(moment: int) -> str:
-    """Return seconds since 1970 as HTTP headers carry a time."""
+    """Return seconds since 1970 as an HTTP date."""
     return formatdate(moment, usegmt=True)
 
 
 def rfc3339(moment: float) -> str:
-    """Return seconds since 1970 as Oracle's services write a time."""
+    """Return seconds since 1970 as an RFC 3339 date with milliseconds, as in Oracle's answers."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -98,7 +98,7 @@ class Storage:
         self._kinds = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
 
     def call(self, method: str, raw: str, headers: Mapping[str, str]) -> Call:
-        """Take a request apart without acting on it."""
+        """Parse a request without acting on it."""
         path, _, query = raw.partition("?")
         pieces = path.split("/", 6)  # "", n, namespace, b, bucket, o, object (which may hold "/")
         if "%" in path:
@@ -118,7 +118,7 @@ class Storage:
         return Call(kind, method, path, query, headers, parts)
 
     def answer(self, call: Call, body: bytes) -> Answer:
-        """Act on a request and return its answer. Never raises for anything a client may send."""
+        """Act on a request and return its answer. Nothing a client sends makes it raise."""
         try:
             if "Authorization" not in call.headers:
                 raise Refused(401, "NotAuthenticated", NOT_SIGNED)
@@ -208,7 +208,7 @@ class Storage:
         return answer
 
     def _batch_delete(self, call: Call, bucket: str, name: str, body: bytes) -> Answer:
-        # Oracle does not say what an absent object gives here; "failed, 404" is the harder case for a caller.
+        # Oracle does not document the result for an absent object; "failed, 404" is the harder case for a caller.
         try:
             details = json.loads(body)
             wanted = [(str(entry["objectName"]), entry.get("ifMatch")) for entry in details["objects"]]
@@ -243,7 +243,7 @@ class Storage:
 
 
 def bucket_not_found(bucket: str, namespace: str) -> Refused:
-    """Return the 404 that may mean "no bucket" as well as "not allowed": Oracle does not tell them apart."""
+    """Return the 404 that means either "no such bucket" or "not allowed": Oracle does not distinguish them."""
     return Refused(
         404,
         "BucketNotFound",
@@ -253,7 +253,7 @@ def bucket_not_found(bucket: str, namespace: str) -> Refused:
 
 
 def object_not_found(bucket: str, name: str) -> Refused:
-    """Return the 404 that surely means "no such object"."""
+    """Return the 404 that means "no such object"."""
     return Refused(404, "ObjectNotFound", f"The object '{name}' was not found in the bucket '{bucket}'")
 
 
@@ -263,7 +263,7 @@ _fields: dict[str, Callable[[Stored], object]] = {
     "size": lambda stored: len(stored.data),
     "etag": lambda stored: stored.etag,
     "md5": lambda stored: stored.md5,
-    "timeCreated": lambda stored: rfc3339(stored.modified),  # each PUT makes a new object
+    "timeCreated": lambda stored: rfc3339(stored.modified),  # each PUT creates a new object
     "timeModified": lambda stored: rfc3339(stored.modified),
     "storageTier": lambda stored: "Standard",
     "archivalState": lambda stored: None,
