@@ -25,7 +25,7 @@ PLACES = ("*.md", ".github/*.md", "bench/*.md", "clouds/*.md", "clouds/*/*.md", 
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 STACKS = sorted({path.parent for place in ("clouds/*/*.tf", "clouds/*/terraform/*.tf") for path in ROOT.glob(place)})
 TOKEN = "a-token-that-is-long-enough"
-MAKE = re.compile(r"make (\w+)")
+MAKE = re.compile(r"make ([\w-]+)")
 
 
 def named(path: Path) -> str:
