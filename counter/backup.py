@@ -1,4 +1,4 @@
-"""The stored document as text for a mail: complete if there is room, otherwise without its longest lists."""
+"""The document as text for the mail: complete if it fits, otherwise without its longest members."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from counter.tally import Tally
 
 COLUMNS = 72
-"""Lists are broken into lines of about this length, which mails leave alone."""
+"""About how long the lines of a list are: mail programs do not wrap lines this short."""
 
 # What a document can do without, the least missed first: the visits in `recent` and `folded` are long over. After these
 # it is the longest member, but never a total.
 _EXPENDABLE = ("recent", "folded", "seen", "sketch")
 _TOTALS = frozenset({"pageviews", "uniqueVisitors"})
 
-_FORGETS_VISITORS = "Restored from this, the counter takes returning visitors for new ones, once."
+_FORGETS_VISITORS = "Restored from this, the counter counts each returning visitor as new once more."
 _LOSSES = {
     "seen": _FORGETS_VISITORS,
     "sketch": _FORGETS_VISITORS,
-    "days": "Restored from this, the history by day begins anew.",
+    "days": "Restored from this, the history by day starts over.",
 }
 
 
 def backup(tally: Tally, room: int) -> tuple[str, str]:
-    """The document of `tally` in at most `room` bytes, counted as they are inside of a JSON string; and a few words on
-    how to restore it, and what it lacks."""
+    """The document of `tally` in at most `room` bytes, measured inside a JSON string, and a note on how to restore it
+    and what is missing."""
     members = {key: f"{json.dumps(key)}: {_in_lines(value)}" for key, value in json.loads(tally.encode()).items()}
     costs = {key: len(json.dumps(f"{text},\n")) for key, text in members.items()}
     rest = sorted(costs.keys() - {*_EXPENDABLE, *_TOTALS}, key=lambda key: costs[key], reverse=True)
@@ -41,7 +41,7 @@ def _explained(lacking: list[str]) -> str:
     words = "To restore it, save this as counter.json."
     if not lacking:
         return words
-    # A key that is not ours may be anything, and long.
+    # A key that is not ours may be any text of any length.
     names = [name if name.isidentifier() and name.isascii() and len(name) <= 30 else "?" for name in lacking]
     shown = ", ".join(dict.fromkeys(names[:12]))
     losses = dict.fromkeys(_LOSSES[name] for name in lacking if name in _LOSSES)
@@ -49,7 +49,7 @@ def _explained(lacking: list[str]) -> str:
 
 
 def _in_lines(value: Any) -> str:
-    """JSON with a line for each member of an object, and lines of several members for a list."""
+    """JSON with one line per member of an object, and several members of a list per line."""
     if isinstance(value, dict) and value:
         return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_compact(member)}" for key, member in value.items()) + "\n}"
     if isinstance(value, list) and value:

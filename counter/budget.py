@@ -1,4 +1,4 @@
-"""A month's storage requests, set against those that the cloud gives for free."""
+"""A month's storage requests, compared with the cloud's free allowance."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Budget:
-    """A month's storage requests set against the free ones. `month` is YYYY-MM in UTC; `allowance` is None where none
-    are free; `runs_out` is the day they are used up at the pace so far, None if they last the month or are used up."""
+    """A month's storage requests and the free allowance. `month` is YYYY-MM in UTC; `allowance` is None if there is
+    none; `runs_out` is the day it will be used up at the current pace, or None if it lasts the month or is used up."""
 
     month: str
     used: int
@@ -22,8 +22,8 @@ class Budget:
 
 
 def budget(tally: Tally, now: datetime, free_requests: int | None) -> Budget:
-    """The storage requests of the month of `now`, which knows its time zone. The mail and the owner's page both say
-    what this says."""
+    """The storage requests in the month of `now`, a datetime with a time zone. The mail and the owner's page show
+    this."""
     utc = now.astimezone(UTC)
     month, used = f"{utc:%Y-%m}", tally.requests.get(f"{utc:%Y-%m}", 0)
     if free_requests is None:
@@ -31,9 +31,9 @@ def budget(tally: Tally, now: datetime, free_requests: int | None) -> Budget:
     begin = utc.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     end = (begin + _DAY * 31).replace(day=1)
     if tally.days and min([*tally.requests, *tally.months, month]) == month:
-        # A counter that began this month has no pace before that.
+        # A counter that started this month is measured from its first day.
         begin = max(begin, datetime.combine(date.fromisoformat(min(tally.days)), begin.time(), UTC))
-    # The first hours of a month say too little about the rest of it.
+    # The first hours of a month are too few to predict the rest.
     elapsed = max(utc - begin, _DAY)
     empty = begin + elapsed * (free_requests / used) if 0 < used < free_requests else end
     return Budget(month, used, free_requests, empty.date() if empty < end else None)

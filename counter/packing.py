@@ -1,7 +1,7 @@
-"""The document as the databases of other clouds keep it: compressed, with its totals beside it as plain numbers.
+"""The document as AWS's and Azure's databases store it: compressed, with its totals next to it as plain numbers.
 
-There a write is billed by its size or split into pieces by it, and a person who looks at the table wants to read how
-many. An older counter may go on counting in a number of its own; what that is ahead, the document catches up with.
+It is compressed because these databases bill or split a write by its size. The totals are for people who look at the
+table. An older counter may keep counting in a number of its own; the document catches up with it.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from typing import Any
 
 TOTALS = ("pageviews", "uniqueVisitors", "updatedAt")
 
-LONGEST = 16 * 2**20
-"""Bytes that a document may be unpacked to."""
+MAX_UNPACKED = 16 * 2**20
+"""The largest document, in bytes, that is unpacked."""
 
 
 def pack(data: bytes) -> bytes:
     """The document `data`, compressed."""
-    # The least effort: the visitors' hashes are as good as random, and more of it takes time and saves little.
+    # The fastest level: hashes hardly compress, so a higher level takes time and saves little.
     return zlib.compress(data, 1)
 
 
 def unpack(packed: bytes) -> bytes:
-    """The document in `packed`; what is none comes back as it is, to be refused by whoever reads it."""
+    """The document in `packed`. Anything else is returned as it is, for the caller to refuse."""
     unpacking = zlib.decompressobj()
     try:
-        data = unpacking.decompress(packed, LONGEST)
+        data = unpacking.decompress(packed, MAX_UNPACKED)
     except zlib.error:
         return packed
     return data if unpacking.eof else packed
 
 
 def totals(data: bytes) -> dict[str, int]:
-    """The totals in the document `data`, by name, as far as they are whole numbers."""
+    """The totals in the document `data` by name, without those that are not whole numbers."""
     fields = _fields(data)
     return {name: fields[name] for name in TOTALS if isinstance(fields.get(name), int)}
 
 
 def caught_up(data: bytes, count: int) -> bytes:
-    """The document `data` with `count` page views where it has fewer."""
+    """The document `data` with at least `count` page views."""
     fields = _fields(data)
     if not isinstance(fields.get("pageviews"), int) or fields["pageviews"] >= count:
         return data

@@ -1,7 +1,7 @@
-"""The owner's settings: read once from the environment, checked, and never changed. Nothing else reads os.environ.
+"""The owner's settings: read from the environment once, validated, and never changed. Nothing else reads os.environ.
 
-A setting that cannot be understood is an error that names it, never a guess. The messages quote no values, so they may
-be shown to anyone.
+An invalid setting is an error that names it; nothing is guessed. The messages never quote a value, so anyone may see
+them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TypeVar
 from counter.cors import Origins
 
 DEFAULT_SALT = "change-me"
-LONGEST_HISTORY = 800
-MOST_SEEN = 1000
-SHORTEST_TOKEN = 16
+MAX_HISTORY_DAYS = 800
+MAX_SEEN_LIMIT = 1000
+MIN_TOKEN_LENGTH = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 
 class SettingsError(ValueError):
-    """One or more settings cannot be understood. The text names each and says what it should be."""
+    """One or more settings are invalid. The message names each and says what it must be."""
 
 
 class Secret:
-    """A text that is not printed: not by print, not in a log, not in a traceback."""
+    """Text that never appears when it is printed, logged or part of a traceback."""
 
     __slots__ = ("_text",)
 
@@ -48,34 +48,34 @@ class Secret:
 
 
 class Environment:
-    """The variables to read settings from, by default this process's own. It remembers what it could not parse, so that
-    the owner is told everything at once: whoever has read all calls `check`."""
+    """The variables to read settings from, by default this process's environment. It collects the errors, so that
+    `check`, called after all settings have been read, reports them all at once."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
         self._problems: list[str] = []
 
     def text(self, name: str) -> str | None:
-        """The value of `name`; an empty one counts as none."""
+        """The value of `name`, or None if it is unset or empty."""
         text = self._variables.get(name, "").strip() or None
-        if text and any("\ud800" <= sign <= "\udfff" for sign in text):  # so the system hands over what is not UTF-8
+        if text and any("\ud800" <= char <= "\udfff" for char in text):  # how Python decodes bytes that are not UTF-8
             self._problems.append(f"{name} must be UTF-8 text.")
             return None
         return text
 
-    def read(self, name: str, understand: Callable[[str], T], default: T) -> T:
-        """What `understand` makes of the value of `name`. It raises ValueError with what the value must be."""
+    def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """The value of `name`, parsed by `parse`, which raises ValueError saying what the value must be."""
         text = self.text(name)
         if text is None:
             return default
         try:
-            return understand(text)
+            return parse(text)
         except ValueError as error:
             self._problems.append(f"{name} {error}.")
             return default
 
     def check(self) -> None:
-        """Raises SettingsError naming every setting so far that cannot be understood."""
+        """Raise SettingsError naming all invalid settings read so far."""
         if self._problems:
             raise SettingsError(" ".join(self._problems))
 
@@ -99,7 +99,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
-        """The settings in `environment`, which remembers those that cannot be understood."""
+        """The settings in `environment`, which collects the errors."""
         default = cls()
         salt, token = environment.text("SALT"), environment.text("REPORT_TOKEN")
         return cls(
@@ -109,8 +109,8 @@ class Settings:
             counter_paths=environment.read("COUNTER_PATHS", _last_segments, default.counter_paths),
             count_on_get=environment.read("COUNT_ON", _is_get, default.count_on_get),
             ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
-            seen_limit=environment.read("SEEN_LIMIT", _whole(0, MOST_SEEN), default.seen_limit),
-            history_days=environment.read("HISTORY_DAYS", _whole(1, LONGEST_HISTORY), default.history_days),
+            seen_limit=environment.read("SEEN_LIMIT", _whole(0, MAX_SEEN_LIMIT), default.seen_limit),
+            history_days=environment.read("HISTORY_DAYS", _whole(1, MAX_HISTORY_DAYS), default.history_days),
             timezone=environment.read("TIMEZONE", _timezone, default.timezone),
             site_name=environment.read("SITE_NAME", _one_line, default.site_name),
             free_requests=free_requests,
@@ -118,16 +118,16 @@ class Settings:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What works but should not stay as it is, in words that anybody may read: /health shows them."""
+        """What works but should be changed. Anyone may read these: /health shows them."""
         if self.salt.reveal() == DEFAULT_SALT:
             return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
         return ()
 
     @property
     def private_warnings(self) -> tuple[str, ...]:
-        """The same in words for the log alone, since a stranger could make use of them."""
-        if self.report_token and len(self.report_token.reveal()) < SHORTEST_TOKEN:
-            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {SHORTEST_TOKEN} random characters.",)
+        """What works but should be changed, for the log only: an attacker could use it."""
+        if self.report_token and len(self.report_token.reveal()) < MIN_TOKEN_LENGTH:
+            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {MIN_TOKEN_LENGTH} random characters.",)
         return ()
 
 
@@ -148,19 +148,19 @@ def _yes_or_no(text: str) -> bool:
     return text.lower() in _YES
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def understand(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}")
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and minimum <= int(text) <= maximum):
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
-    return understand
+    return parse
 
 
 def _timezone(text: str) -> tzinfo:
     if text.upper() == "UTC":
         return UTC
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only owners outside UTC pay for it at a cold start
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - a cold start in UTC does without it
 
     try:
         return ZoneInfo(text)
@@ -183,8 +183,8 @@ def address(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """A name of at most 200 printable characters: journal entries are called after it, and stores allow 1,024 bytes or
-    more. Raises ValueError saying what it must be."""
+    """A name of at most 200 printable characters: journal entries begin with it, and a store allows 1,024 bytes for
+    their names. Raises ValueError saying what it must be."""
     if len(text) > 200 or not text.isprintable():
         raise ValueError("must be a name of at most 200 printable characters")
     return text

@@ -1,9 +1,9 @@
 """Makes crawlers.txt out of the crawler-user-agents package: `python tests/make_crawlers.py`.
 
-The package's 1,500 regular expressions cost a cold start more than the whole rest of the function, so they are turned
-into plain lower-case substrings here, once, and reviewed as text. Two kinds of pattern do not come along as they are:
-those that people's own programs would match (LEFT_OUT), and those that are good only with their capital letters or
-in their place, which a plain substring has lost (NARROWED).
+The package's 1,500 regular expressions would take longer to compile at a cold start than everything else, so this
+script turns them into plain lower-case substrings, which are reviewed as text. Two kinds of pattern are not converted
+directly: those that match programs people use (LEFT_OUT), and those that depend on upper case or on their position,
+which a substring ignores (NARROWED).
 """
 
 import json
@@ -15,25 +15,25 @@ from typing import Final, TypedDict
 
 PACKAGE: Final = "crawler-user-agents"
 TARGET: Final = Path(__file__).resolve().parent.parent / "counter" / "crawlers.txt"
-SHORTEST: Final = 4  # letters and digits; anything shorter turns up inside the names of phones and builds
+MIN_LENGTH: Final = 4  # letters and digits; anything shorter occurs in the names of phones and builds
 
 HEADER: Final = """\
-# Crawlers, as lower-case parts of their user agents, one a line; crawlers.py reads this file.
+# Crawlers: lower-case substrings of their user agents, one per line, read by crawlers.py.
 # Source: {package} {version}, the MIT License, Copyright (c) 2017 Martin Monperrus.
-# Left out on purpose: command-line HTTP tools and client libraries, because whoever uses them is a person.
-# Made by a program, do not edit. To renew: raise {package} in tests/requirements.txt, then
-# python tests/make_crawlers.py
+# Left out on purpose: command-line HTTP tools and client libraries, because people use them.
+# Generated, do not edit. To update it, raise the version of {package} in tests/requirements.txt
+# and run: python tests/make_crawlers.py
 """
 
 
 class Entry(TypedDict):
-    """One crawler of the package, as far as it is used here."""
+    """One crawler of the package: the fields used here."""
 
     pattern: str
     instances: list[str]
 
 
-# Command-line HTTP tools and the libraries people write their own with.
+# Command-line HTTP tools and HTTP libraries.
 TOOLS: Final = frozenset(
     {
         "[wW]get",
@@ -66,14 +66,14 @@ TOOLS: Final = frozenset(
     }
 )
 
-# Browsers, apps that show pages to people, and marks that phones or networks leave in every agent.
+# Browsers, apps that show pages to people, and texts that phones or networks add to every user agent.
 PEOPLE: Final = frozenset(
     {
         "^Silk\\/",  # Amazon's browser, once the anchor is gone
         "Optimizer\\)",
         "AP3A\\.240617\\.008",  # a build of Android 15, on millions of phones
         "MetaIAB Facebook",  # the browser inside Facebook
-        "Amazon CloudFront",  # what a site sees of everybody when CloudFront stands in front of it
+        "Amazon CloudFront",  # the user agent of every visitor to a site behind CloudFront
         "Fluid",  # turns a site into a Mac application
         "Code\\/1\\.",  # the browser inside an editor
         "Trae\\/",  # the same
@@ -89,12 +89,12 @@ PEOPLE: Final = frozenset(
 
 LEFT_OUT: Final = TOOLS | PEOPLE
 
-# How crawlers that are on no list yet call themselves. Not one of 52,000 agents of real devices in the test data of
-# ua-parser and Matomo holds one of these, although Cubot makes phones. A browser without a window is driven by a
-# program: one that prerenders, takes screenshots or runs tests.
-SAID_BY_ITSELF: Final = ("bot/", "crawler", "headless", "spider/")
+# How crawlers that are on no list yet name themselves. None of the 52,000 user agents of real devices in the test data
+# of ua-parser and Matomo contains one of these, although Cubot makes phones. A headless browser is run by a program:
+# one that prerenders, takes screenshots or runs tests.
+GENERIC: Final = ("bot/", "crawler", "headless", "spider/")
 
-# What a pattern means, where its letters alone would mean more.
+# What a pattern stands for where its letters alone would match too much.
 NARROWED: Final[dict[str, tuple[str, ...]]] = {
     "Sonic": ("ranksonic", "; sonic/"),  # Panasonic
     "Sogou": ("sogou news spider", "sogou pic spider", "sogou web spider"),  # Sogou's browser
@@ -124,10 +124,10 @@ NARROWED: Final[dict[str, tuple[str, ...]]] = {
 
 
 def substrings(pattern: str) -> list[str]:
-    """The plain lower-case substrings that together stand for a pattern.
+    """The plain lower-case substrings that replace a pattern.
 
-    Alternatives and small character classes are written out, anchors are dropped, and of a pattern with a wildcard
-    inside only the longest plain piece is kept. Raises ValueError for a construct it does not know.
+    Alternatives and small character classes are expanded, anchors are dropped, and of a pattern with a wildcard only
+    the longest plain part is used. Raises ValueError for an unknown construct.
     """
     reader = _Reader(pattern.lower())
     found = {max(text.split(WILDCARD), key=len) for text in reader.alternatives()}
@@ -155,13 +155,13 @@ class _Reader:
     def _sequence(self) -> list[str]:
         texts = [""]
         while self.at < len(self.text) and self.text[self.at] not in "|)":
-            choices = self._one()
+            choices = self._item()
             if self._accept("*") or self._accept("+"):
                 choices = [WILDCARD]
             texts = [text + choice for text in texts for choice in choices]
         return texts
 
-    def _one(self) -> list[str]:
+    def _item(self) -> list[str]:
         char = self._next()
         if char in "^$":
             return [""]
@@ -210,14 +210,14 @@ def entries() -> list[Entry]:
     return found
 
 
-def kept() -> Iterator[tuple[Entry, list[str]]]:
-    """The crawlers that the list is made of, each with the substrings that stand for it."""
+def listed() -> Iterator[tuple[Entry, list[str]]]:
+    """The crawlers on the list, each with its substrings."""
     for entry in entries():
         pattern = entry["pattern"]
         if pattern in LEFT_OUT:
             continue
         texts = list(NARROWED.get(pattern, ())) or substrings(pattern)
-        long_enough = [text for text in texts if sum(map(str.isalnum, text)) >= SHORTEST]
+        long_enough = [text for text in texts if sum(map(str.isalnum, text)) >= MIN_LENGTH]
         if long_enough:
             yield entry, long_enough
 
@@ -225,8 +225,8 @@ def kept() -> Iterator[tuple[Entry, list[str]]]:
 def make() -> str:
     """The whole text of crawlers.txt."""
     lines: list[str] = []
-    wanted = {text for _, texts in kept() for text in texts} | set(SAID_BY_ITSELF)
-    # Shortest first: a line that contains a line already there adds nothing.
+    wanted = {text for _, texts in listed() for text in texts} | set(GENERIC)
+    # Shortest first: an entry that contains a shorter one adds nothing.
     for text in sorted(wanted, key=lambda text: (len(text), text)):
         if not any(line in text for line in lines):
             lines.append(text)

@@ -1,11 +1,11 @@
-"""The list of crawlers: whom it knows, and whom it must leave alone."""
+"""Crawlers are recognised by their user agent; browsers and tools that people use are not."""
 
 import time
 
 import pytest
-from make_crawlers import LEFT_OUT, NARROWED, SHORTEST, TARGET, entries, kept, make, substrings
+from make_crawlers import LEFT_OUT, MIN_LENGTH, NARROWED, TARGET, entries, listed, make, substrings
 
-from counter.crawlers import LONGEST_AGENT, OPENING, is_crawler
+from counter.crawlers import MAX_AGENT, PREFIX_LENGTH, is_crawler
 
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 13; {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36"
@@ -72,7 +72,7 @@ BROWSERS = [
     ANDROID.format("KFTRWI").replace("Chrome/", "Silk/131.2.1 like Chrome/"),
     ANDROID.format("PixelOptimizer)").replace("))", ")"),
     "Mozilla/5.0 (SMART-TV; Linux; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) Version/7.0 TV Safari/537.36",
-    "Amazon CloudFront",  # stands in front of the counter and hides who asks
+    "Amazon CloudFront",  # the user agent of every visitor when CloudFront is in front of the counter
 ]
 
 TOOLS = [
@@ -127,13 +127,13 @@ CRAWLERS = [
 
 
 def test_the_list_is_what_the_script_makes() -> None:
-    """crawlers.txt is exactly what comes out of the pinned package, so nobody edits it by hand."""
+    """crawlers.txt is exactly what the script makes of the pinned package; nobody has edited it by hand."""
     assert TARGET.read_text(encoding="utf-8") == make()
 
 
 def test_the_packages_own_examples_are_recognised() -> None:
-    """Plain substrings know at least 97 % of the agents that the package gives for the patterns kept."""
-    agents = [agent for entry, _ in kept() for agent in entry["instances"]]
+    """The substrings match at least 97 % of the user agents that the package gives as examples."""
+    agents = [agent for entry, _ in listed() for agent in entry["instances"]]
     missed = [agent for agent in agents if not is_crawler(agent)]
     assert len(agents) > 1900
     assert len(missed) <= 0.03 * len(agents), missed
@@ -141,56 +141,56 @@ def test_the_packages_own_examples_are_recognised() -> None:
 
 @pytest.mark.parametrize("agent", CRAWLERS)
 def test_crawlers_are_recognised(agent: str) -> None:
-    """The crawlers everybody has in the log are on the list, and those that say of themselves what they are."""
+    """Well-known crawlers are recognised, and so are those whose names contain "bot" or the like."""
     assert is_crawler(agent)
     assert is_crawler(agent.upper())
 
 
 @pytest.mark.parametrize("agent", BROWSERS)
 def test_browsers_are_people(agent: str) -> None:
-    """No real browser is taken for a crawler, on whatever phone and inside whatever application."""
+    """No real browser is taken for a crawler, on any phone and inside any app."""
     assert not is_crawler(agent)
 
 
 @pytest.mark.parametrize("agent", TOOLS)
 def test_people_with_command_line_tools_are_people(agent: str) -> None:
-    """No HTTP tool and no client library is taken for a crawler."""
+    """HTTP tools and client libraries are not taken for crawlers."""
     assert not is_crawler(agent)
 
 
-def test_what_is_left_out_is_left_out_whole() -> None:
-    """What the package says of people's programs is recognised by no other line either, but where it says bot."""
+def test_what_is_left_out_matches_no_other_entry() -> None:
+    """The package's examples of tools that people use match no other entry either, except one that is named a bot."""
     agents = [agent for entry in entries() if entry["pattern"] in LEFT_OUT for agent in entry["instances"]]
     assert [agent for agent in agents if is_crawler(agent)] == ["WGETbot/1.0 (+http://wget.alanreed.org)"]
 
 
 @pytest.mark.parametrize("agent", ["", " ", "-", "bot", "x", "Mozilla/5.0"])
 def test_no_agent_is_no_crawler(agent: str) -> None:
-    """Whoever says nothing about himself is not accused of anything."""
+    """A missing or very short user agent is not taken for a crawler."""
     assert not is_crawler(agent)
 
 
 def test_a_long_agent_costs_no_more() -> None:
-    """Only the beginning of an agent is looked at, so a stranger cannot make a visit dear."""
-    assert is_crawler("x" * (LONGEST_AGENT - 10) + "googlebot/")
-    assert not is_crawler("x" * LONGEST_AGENT + "googlebot/")
+    """Only the first characters of a user agent are searched, so a long one does not make a visit expensive."""
+    assert is_crawler("x" * (MAX_AGENT - 10) + "googlebot/")
+    assert not is_crawler("x" * MAX_AGENT + "googlebot/")
     begun = time.process_time()
     is_crawler("googgoog" * 1_000_000)
     assert time.process_time() - begun < 1
 
 
-def test_exceptions_are_still_about_something() -> None:
-    """Every pattern treated specially is in the package, so exceptions do not outlive their reason."""
+def test_every_exception_is_still_needed() -> None:
+    """Every pattern with special treatment is still in the package."""
     patterns = {entry["pattern"] for entry in entries()}
     assert patterns >= LEFT_OUT | set(NARROWED)
     assert not LEFT_OUT & set(NARROWED)
 
 
-def test_the_list_is_in_its_form() -> None:
-    """Lines are lower-case, long enough for the look-up, and none makes another one needless."""
+def test_the_list_is_well_formed() -> None:
+    """Entries are lower-case and long enough for the lookup, and none contains another."""
     lines = [line for line in TARGET.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert len(lines) > 1000
-    assert all(line == line.lower() and len(line) >= max(SHORTEST, OPENING) for line in lines)
+    assert all(line == line.lower() and len(line) >= max(MIN_LENGTH, PREFIX_LENGTH) for line in lines)
     assert not [(one, other) for one in lines for other in lines if one != other and one in other]
 
 
@@ -208,12 +208,12 @@ def test_the_list_is_in_its_form() -> None:
     ],
 )
 def test_patterns_become_substrings(pattern: str, expected: list[str]) -> None:
-    """A pattern's alternatives are written out, and its longest plain piece stands for the rest."""
+    """A pattern's alternatives are expanded, and its longest plain part is used."""
     assert substrings(pattern) == expected
 
 
 @pytest.mark.parametrize("pattern", ["a{2}", "colou?r", "(open", "[open", "closed)", "end\\"])
 def test_an_unknown_pattern_is_refused(pattern: str) -> None:
-    """A construct the script does not know stops it, rather than putting a wrong line on the list."""
+    """A construct that the script does not know is an error; it never makes a wrong entry."""
     with pytest.raises(ValueError, match=r"cannot read|not closed|too early"):
         substrings(pattern)

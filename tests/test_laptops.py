@@ -16,7 +16,7 @@ from local.laptop import Hosting
 
 def get(url: str) -> bytes:
     """Return the body at an address."""
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         body: bytes = answer.read()
     return body
 

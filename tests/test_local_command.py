@@ -42,7 +42,7 @@ def command(*arguments: str | Path, packages: str | None = None) -> list[str]:
 def error_of(*arguments: str | Path, packages: str | None = None) -> str:
     """Run a command that cannot start and return the one line it prints."""
     done = subprocess.run(
-        command(*arguments, packages=packages), cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+        command(*arguments, packages=packages), cwd=ROOT, capture_output=True, text=True, check=False, timeout=90
     )
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -67,7 +67,7 @@ class Running:
         weakref.finalize(self, self.process.kill)  # else a failing test leaves it and its children running
         assert self.process.stdout is not None
         self.output = ""
-        watchdog = threading.Timer(20, self.process.kill)
+        watchdog = threading.Timer(90, self.process.kill)
         watchdog.start()
         for line in self.process.stdout:
             self.output += line
@@ -79,20 +79,20 @@ class Running:
         """Return the function's answer."""
         url = re.search(r"http://\S+?:\d+", self.output)
         assert url is not None, self.output
-        with urllib.request.urlopen(url[0] + path, timeout=20) as response:
+        with urllib.request.urlopen(url[0] + path, timeout=60) as response:
             answer: list[str] = json.load(response)
         return answer
 
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal and return the exit status and the output on stderr."""
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=10)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 
 def gone(pid: int) -> bool:
-    """Return whether a process ends within a few seconds."""
-    until = time.monotonic() + 5
+    """Return whether a process ends within half a minute."""
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         try:
             os.kill(pid, 0)

@@ -47,7 +47,7 @@ def test_a_child_ends_with_its_parent() -> None:
         assert parent.stdout
         pid = int(parent.stdout.readline())
         parent.kill()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -168,7 +168,7 @@ def test_a_silent_engine_does_not_block_the_proxy(loop: LoopThread) -> None:
 
 def wait_for(path: Path) -> None:
     """Wait until a file or folder exists."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < until
         time.sleep(0.01)

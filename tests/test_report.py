@@ -389,8 +389,8 @@ def test_a_full_document_is_told_without_its_lists(days: int, visitors: int, yea
     assert size(title, body) <= LARGEST < LIMIT
     assert text.partition("Left out, to keep the mail below 64 KB: ")[2].partition(".")[0] == left_out
     assert Tally.decode(json.dumps(stored(body)).encode(), Limits()).pageviews == tally.pageviews
-    assert ("returning visitors for new ones" in text) is ("s" in left_out.replace("days", ""))
-    assert ("history by day begins anew" in text) is ("days" in left_out)
+    assert ("each returning visitor as new" in text) is ("s" in left_out.replace("days", ""))
+    assert ("history by day starts over" in text) is ("days" in left_out)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Settings are read once, understood or refused by name, and their secrets do not print."""
+"""Settings are read once, an invalid one is refused by name, and secrets are never printed."""
 
 import dataclasses
 import logging
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clouds.oracle.function.settings import OracleSettings
 from counter.cors import Origins
-from counter.settings import DEFAULT_SALT, LONGEST_HISTORY, MOST_SEEN, Environment, Settings, SettingsError
+from counter.settings import DEFAULT_SALT, MAX_HISTORY_DAYS, MAX_SEEN_LIMIT, Environment, Settings, SettingsError
 
 SECRET = "hunter2-hunter2-hunter2"
 
@@ -40,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Found:
-    """All that is read from an environment on Oracle Cloud: what every cloud reads, and Oracle's own."""
+    """All settings read on Oracle Cloud: those of every cloud, and Oracle's own."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         environment = Environment(variables)
@@ -52,7 +52,7 @@ class Found:
         return getattr(settings if hasattr(settings, name) else oracle, name)
 
     def without(self, attribute: str) -> tuple[OracleSettings, Settings]:
-        """The same with one attribute as by default."""
+        """The same settings with one attribute set to its default."""
         oracle, settings = self.parts
         if hasattr(settings, attribute):
             return oracle, dataclasses.replace(settings, **{attribute: DEFAULTS[attribute]})
@@ -92,9 +92,9 @@ GOOD: list[tuple[str, str, str, object]] = [
     *[("IGNORE_CRAWLERS", text, "ignore_crawlers", True) for text in ("1", "true", "YES", "On")],
     *[("IGNORE_CRAWLERS", text, "ignore_crawlers", False) for text in ("0", "False", "no", "OFF")],
     ("SEEN_LIMIT", "0", "seen_limit", 0),
-    ("SEEN_LIMIT", str(MOST_SEEN), "seen_limit", MOST_SEEN),
+    ("SEEN_LIMIT", str(MAX_SEEN_LIMIT), "seen_limit", MAX_SEEN_LIMIT),
     ("HISTORY_DAYS", "1", "history_days", 1),
-    ("HISTORY_DAYS", str(LONGEST_HISTORY), "history_days", LONGEST_HISTORY),
+    ("HISTORY_DAYS", str(MAX_HISTORY_DAYS), "history_days", MAX_HISTORY_DAYS),
     ("TIMEZONE", "utc", "timezone", UTC),
     ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
     ("SITE_NAME", "Übersicht ☕", "site_name", "Übersicht ☕"),
@@ -120,13 +120,13 @@ BAD: list[tuple[str, str]] = [
     ("IGNORE_CRAWLERS", "qqmaybe"),
     ("IGNORE_CRAWLERS", "2"),
     ("SEEN_LIMIT", "-1"),
-    ("SEEN_LIMIT", str(MOST_SEEN + 1)),
+    ("SEEN_LIMIT", str(MAX_SEEN_LIMIT + 1)),
     ("SEEN_LIMIT", "1e2"),
     ("SEEN_LIMIT", "1_0"),
     ("SEEN_LIMIT", "٣"),
     ("SEEN_LIMIT", "9" * 5000),
     ("HISTORY_DAYS", "0"),
-    ("HISTORY_DAYS", str(LONGEST_HISTORY + 1)),
+    ("HISTORY_DAYS", str(MAX_HISTORY_DAYS + 1)),
     ("HISTORY_DAYS", "4.5"),
     ("TIMEZONE", "qqMars/Olympus"),
     ("TIMEZONE", "europe/qqberlin"),
@@ -155,7 +155,7 @@ BAD: list[tuple[str, str]] = [
 
 
 def test_nothing_has_to_be_set() -> None:
-    """Every setting has a default, which is the one docs/settings.md names."""
+    """Every setting has the default that docs/settings.md gives."""
     found = Found({})
 
     assert {name: getattr(found, name) for name in DEFAULTS} == DEFAULTS
@@ -165,8 +165,8 @@ def test_nothing_has_to_be_set() -> None:
 
 
 @pytest.mark.parametrize("name, text, attribute, expected", GOOD)
-def test_a_good_value_is_understood(name: str, text: str, attribute: str, expected: object) -> None:
-    """What is written as docs/settings.md says is understood, and nothing else changes."""
+def test_a_valid_value_is_parsed(name: str, text: str, attribute: str, expected: object) -> None:
+    """A value in the form that docs/settings.md describes is parsed, and changes nothing else."""
     found = Found({name: text})
 
     assert getattr(found, attribute) == expected
@@ -175,25 +175,25 @@ def test_a_good_value_is_understood(name: str, text: str, attribute: str, expect
 
 @pytest.mark.parametrize("name, text", BAD)
 def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
-    """The error names the setting and quotes nothing of its value."""
+    """The error names the setting and does not quote its value."""
     with pytest.raises(SettingsError) as caught:
         Found({name: text})
 
-    told = str(caught.value)
-    assert told.startswith(name + " ")
-    assert told.count("\n") == 0
-    assert text not in told or text in ("-1", "0", "2", ",")
-    assert "qq" not in told
+    message = str(caught.value)
+    assert message.startswith(name + " ")
+    assert message.count("\n") == 0
+    assert text not in message or text in ("-1", "0", "2", ",")
+    assert "qq" not in message
 
 
 def test_every_bad_setting_is_named_at_once() -> None:
-    """Nobody has to correct settings one by one; the good ones are not mentioned."""
+    """All invalid settings are reported at once, and the valid ones are not mentioned."""
     environment = {"COUNT_ON": "x", "SEEN_LIMIT": "x", "TIMEZONE": "x", "HISTORY_DAYS": "30", "SALT": SECRET}
     with pytest.raises(SettingsError) as caught:
         Found(environment)
 
-    told = str(caught.value)
-    assert [name for name in ("COUNT_ON", "SEEN_LIMIT", "TIMEZONE", "HISTORY_DAYS", "SALT") if name in told] == [
+    message = str(caught.value)
+    assert [name for name in ("COUNT_ON", "SEEN_LIMIT", "TIMEZONE", "HISTORY_DAYS", "SALT") if name in message] == [
         "COUNT_ON",
         "SEEN_LIMIT",
         "TIMEZONE",
@@ -202,7 +202,7 @@ def test_every_bad_setting_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("empty", ["", "   ", "\t\n"])
 def test_an_empty_value_is_no_value(empty: str) -> None:
-    """A console that sets a variable to nothing means the default."""
+    """A variable that is set to nothing means the default, since some consoles cannot unset one."""
     names = {name for name, *_ in GOOD} | {"SALT", "REPORT_TOKEN"}
 
     found = Found(dict.fromkeys(names, empty))
@@ -219,19 +219,19 @@ def test_the_environment_is_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -
     assert Found().bucket == "from-outside"
 
 
-def test_foreign_variables_are_none_of_our_business() -> None:
-    """What the platform or the owner sets besides is ignored."""
+def test_other_variables_are_ignored() -> None:
+    """Variables that are not settings are ignored."""
     assert Found({"FN_MEMORY": "256", "COUNTON": "x", "seen_limit": "x"}).parts == NOTHING_SET
 
 
 def test_settings_never_change() -> None:
-    """What was read once stays as it is."""
+    """Settings are immutable."""
     with pytest.raises((dataclasses.FrozenInstanceError, AttributeError, TypeError)):
         Settings().seen_limit = 5  # type: ignore[misc]
 
 
 def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
-    """Whichever way settings are turned into text, salt and token are not in it; asked for, they are."""
+    """However settings are turned into text, it has neither salt nor token; `reveal` returns them."""
     _, found = Found({"SALT": SECRET, "REPORT_TOKEN": SECRET}).parts
     caplog.set_level(logging.DEBUG)
     logging.getLogger("test").warning("%s %r", found, found.salt)
@@ -239,7 +239,7 @@ def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
         raise ValueError(found, found.salt)
     except ValueError as error:
         trace = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    said = [
+    texts = [
         repr(found),
         str(found),
         f"{found}{found.salt}{found.report_token!r}{found.salt!s:>40}",
@@ -248,7 +248,7 @@ def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
         "".join(line for line in trace.splitlines() if "SECRET" not in line),
     ]
 
-    assert SECRET not in "".join(said)
+    assert SECRET not in "".join(texts)
     assert "<secret>" in repr(found)
     assert found.salt.reveal() == SECRET
     assert found.report_token is not None
@@ -266,8 +266,8 @@ def test_secrets_do_not_print(caplog: pytest.LogCaptureFixture) -> None:
         ({"REPORT_TOKEN": "letmein"}, ["SALT", "REPORT_TOKEN"]),
     ],
 )
-def test_what_should_not_stay_is_a_warning(environment: dict[str, str], named: list[str]) -> None:
-    """The default salt and a short token work, and are warned about without quoting them: the token in private."""
+def test_unsafe_settings_are_warned_about(environment: dict[str, str], named: list[str]) -> None:
+    """The default salt and a short token work, with warnings that do not quote them; the token's is private."""
     _, settings = Found(environment).parts
     warnings = (*settings.warnings, *settings.private_warnings)
 
@@ -281,8 +281,8 @@ NAMES = sorted({name for name, *_ in GOOD} | {"SALT", "REPORT_TOKEN"})
 
 @settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40), max_size=6))
-def test_any_environment_is_understood_or_refused(environment: dict[str, str]) -> None:
-    """Whatever is in the environment, there are settings or one SettingsError, which names only what is there."""
+def test_any_environment_is_parsed_or_refused(environment: dict[str, str]) -> None:
+    """Any environment gives either settings or one SettingsError, which names only variables that are set."""
     try:
         found = Found(environment)
     except SettingsError as error:
@@ -291,4 +291,4 @@ def test_any_environment_is_understood_or_refused(environment: dict[str, str]) -
         assert named <= environment.keys()
     else:
         assert found.bucket
-        assert 0 <= found.seen_limit <= MOST_SEEN
+        assert 0 <= found.seen_limit <= MAX_SEEN_LIMIT

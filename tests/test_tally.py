@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.settings import LONGEST_HISTORY, MOST_SEEN
+from counter.settings import MAX_HISTORY_DAYS, MAX_SEEN_LIMIT
 from counter.store import PAGE
 from counter.tally import FOLDED, FOLDED_IN_PART, MONTHS, RECENT, REQUEST_MONTHS, Limits, Tally, Visit
 from privacy import REGISTERS, Seen, Sketch
 
 AT = 1790000000
 LIMITS = Limits()
-LARGEST = Limits(seen=MOST_SEEN, days=LONGEST_HISTORY)
+LARGEST = Limits(seen=MAX_SEEN_LIMIT, days=MAX_HISTORY_DAYS)
 
 visitors = st.none() | st.integers(0, 9).map(lambda number: f"{number:064x}")
 some_days = st.integers(0, 900).map(lambda number: str(date(2024, 1, 1) + timedelta(number)))
@@ -328,7 +328,7 @@ def test_requests_are_kept_for_two_years() -> None:
 
 
 @pytest.mark.parametrize("odd", ["0001-01-01", "1969-12-31", "2026-11-01", "2028-02-29", "9999-12-31"])
-@pytest.mark.parametrize("days", [1, 30, LONGEST_HISTORY])
+@pytest.mark.parametrize("days", [1, 30, MAX_HISTORY_DAYS])
 def test_a_wrong_clock_loses_nothing(odd: str, days: int) -> None:
     """A visit dated before all days that are kept, or far in the future, breaks nothing and every sum stays true."""
     limits = Limits(days=days)

@@ -195,7 +195,7 @@ STRANGE: dict[str, Item] = {
     "a document that is cut off": {"version": {"S": "1"}, "document": {"B": zlib.compress(b'{"count": 1}')[:-6]}},
     "a document that is rubbish": {"version": {"S": "1"}, "document": {"B": b"rubbish"}},
     "a document that is no counter": {"version": {"S": "1"}, "document": {"B": zlib.compress(b'{"counts": 1}')}},
-    "a bomb": {"version": {"S": "1"}, "document": {"B": zlib.compress(b" " * (packing.LONGEST + 1))}},
+    "a bomb": {"version": {"S": "1"}, "document": {"B": zlib.compress(b" " * (packing.MAX_UNPACKED + 1))}},
 }
 
 
