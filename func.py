@@ -14,6 +14,9 @@ from functools import cache
 from fdk.context import InvokeContext
 from fdk.response import Response as FnResponse
 
+from clouds.oracle.function.client import connect
+from clouds.oracle.function.identity import signer
+from clouds.oracle.function.object_storage import ObjectStorage
 from clouds.oracle.function.settings import FREE_REQUESTS, OracleSettings
 from counter import entrypoint
 from counter.api import Api
@@ -43,18 +46,14 @@ def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
 
 @cache
 def _api() -> Api:
-    # Only now, for the SDK logs while it is imported, and the FDK has set everything to be logged.
-    from clouds.oracle.function import identity, object_storage  # noqa: PLC0415
-
     environment = Environment()
     oracle = OracleSettings.read(environment)
     settings = Settings.read(environment, free_requests=FREE_REQUESTS)
     environment.check()
     entrypoint.tell(settings)
-    signer = identity.signer(oracle.principal)
-    client = object_storage.connect(signer, oracle.object_storage_endpoint)
+    client = connect(oracle, signer(oracle.principal))
     store = CounterStore(
-        object_storage.ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
+        ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
         Limits(seen=settings.seen_limit, days=settings.history_days),
         requests=0 if oracle.namespace else 1,
     )
@@ -63,9 +62,10 @@ def _api() -> Api:
     def topic() -> Publisher:
         if oracle.topic is None:
             raise NotPublished("TOPIC_OCID is not set: there is nowhere to send the report to.", retry=False)
-        from clouds.oracle.function.notifications import Topic  # noqa: PLC0415 - once a day, and no part of a cold start
+        # Once a day, and no part of a cold start. The SDK logs while it is imported.
+        from clouds.oracle.function.notifications import Topic  # noqa: PLC0415
 
-        return Topic(signer, oracle.topic, oracle.notifications_endpoint)
+        return Topic(oracle.topic, oracle.notifications_endpoint)
 
     return Api(settings, store, topic, time.time)
 

@@ -35,6 +35,10 @@ DEFAULTS: dict[str, Any] = {
     "object_storage_endpoint": None,
     "notifications_endpoint": None,
     "principal": None,
+    "region_metadata": None,
+    "proxy": None,
+    "no_proxy": None,
+    "trusted": None,
     "free_requests": None,
 }
 
@@ -101,6 +105,9 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("SITE_NAME", "s" * 60, "site_name", "s" * 60),
     ("OBJECT_STORAGE_ENDPOINT", "http://localhost:1234/", "object_storage_endpoint", "http://localhost:1234"),
     ("NOTIFICATIONS_ENDPOINT", "https://n.example", "notifications_endpoint", "https://n.example"),
+    ("NO_PROXY", "localhost,.example", "no_proxy", "localhost,.example"),
+    ("REQUESTS_CA_BUNDLE", "/etc/ca.pem", "trusted", "/etc/ca.pem"),
+    ("SSL_CERT_FILE", "/etc/ca.pem", "trusted", "/etc/ca.pem"),
     ("NOTIFICATIONS_ENDPOINT", "http://[::1]:8080", "notifications_endpoint", "http://[::1]:8080"),
 ]
 

@@ -1,20 +1,23 @@
 """The owner's way to the bucket, from his own machine."""
 
+import json
+import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote, urlencode
 
 import oci.config
 import oci.exceptions
-from oci._vendor.requests.exceptions import RequestException
-from oci.auth.signers import SecurityTokenSigner
-from oci.signer import Signer, load_private_key_from_file
+from oci.signer import load_private_key_from_file
 
 from clouds.oracle.function import identity, object_storage
+from clouds.oracle.function.client import Client, connect
+from clouds.oracle.function.connection import Answer
 from clouds.oracle.function.object_storage import ObjectStorage
 from clouds.oracle.function.settings import OracleSettings
+from clouds.oracle.function.signer import Signer
 from counter.settings import Environment
-from counter.store import Misconfigured, Unavailable
+from counter.store import Misconfigured
 
 SECONDS = 20.0
 
@@ -27,48 +30,51 @@ class Admin:
         environment.check()
         self.name = oracle.object
         try:
-            self._client = connect(oracle, profile or oci.config.DEFAULT_PROFILE)
+            self._client = client(oracle, profile or oci.config.DEFAULT_PROFILE)
         except oci.exceptions.ClientError as error:
             raise Misconfigured(str(error)) from error
-        namespace = oracle.namespace or object_storage.namespace(self._client, SECONDS)
-        self._bucket = (namespace, oracle.bucket)
+        namespace = oracle.namespace or object_storage.namespace(self._client, time.monotonic() + SECONDS)
+        self._bucket = f"/n/{quote(namespace, safe='')}/b/{quote(oracle.bucket, safe='')}"
         self.documents = ObjectStorage(self._client, namespace, oracle.bucket, oracle.object)
 
     def before(self, moment: datetime) -> bytes:
         """Return the document as it was at that moment, from the bucket's versions. Raises Misconfigured where there
         are none, Unavailable."""
-        name, found = self.name, list[Any]()
-        query = {"prefix": name, "fields": "name,timeModified"}
-        try:
-            while True:
-                listed = self._client.list_object_versions(*self._bucket, **query)
-                found += [one for one in listed.data.items if one.name == name and not one.is_delete_marker]
-                if "opc-next-page" not in listed.headers:
-                    break
-                query["page"] = listed.headers["opc-next-page"]
-            old = [one for one in found if one.time_modified < moment]
-            if not old:
-                since = f"{moment:%Y-%m-%d %H:%M %Z}"
-                raise Misconfigured(f"The bucket has no version from before {since}. Is its versioning on?")
-            last = max(old, key=lambda one: one.time_modified)
-            answer = self._client.get_object(*self._bucket, name, version_id=last.version_id)
-            return bytes(answer.data.content)
-        except oci.exceptions.ServiceError as error:
-            raise Misconfigured(f"The bucket does not show its versions: {error.status} {error.code}.") from error
-        except RequestException as error:
-            raise Unavailable("The storage could not be reached.", in_doubt=False) from error
+        found: list[tuple[datetime, str]] = []
+        query = {"prefix": self.name, "fields": "name,timeModified"}
+        while True:
+            answer = self._ask("/objectversions", query)
+            found += [
+                (datetime.fromisoformat(one["timeModified"]), one["versionId"])
+                for one in json.loads(answer.body)["items"]
+                if one["name"] == self.name and not one["isDeleteMarker"]
+            ]
+            following = answer.headers.get("opc-next-page")
+            if not following:
+                break
+            query["page"] = following
+        old = [one for one in found if one[0] < moment]
+        if not old:
+            since = f"{moment:%Y-%m-%d %H:%M %Z}"
+            raise Misconfigured(f"The bucket has no version from before {since}. Is its versioning on?")
+        return self._ask(f"/o/{quote(self.name, safe='')}", {"versionId": max(old)[1]}).body
+
+    def _ask(self, target: str, query: dict[str, str]) -> Answer:
+        answer = self._client.ask("GET", f"{self._bucket}{target}?{urlencode(query)}", time.monotonic() + SECONDS)
+        if answer.status != 200:
+            raise Misconfigured(f"The bucket does not show its versions: {answer.status}.")
+        return answer
 
 
-def connect(oracle: OracleSettings, profile: str) -> Any:
+def client(oracle: OracleSettings, profile: str) -> Client:
     """Return a client that signs as the function, where its identity is in the settings, or as ~/.oci/config says."""
     if oracle.principal:
-        return object_storage.connect(identity.signer(oracle.principal), oracle.object_storage_endpoint)
+        return connect(oracle, identity.signer(oracle.principal))
     config = oci.config.from_file(profile_name=profile)
-    key = (config.get("key_file"), config.get("pass_phrase"))
     if token := config.get("security_token_file"):  # of `oci session authenticate`
-        private = load_private_key_from_file(*key)
-        signer = SecurityTokenSigner(Path(token).expanduser().read_text(), private)
+        key_id = f"ST${Path(token).expanduser().read_text().strip()}"
     else:
         oci.config.validate_config(config)
-        signer = Signer(config["tenancy"], config["user"], config["fingerprint"], *key)
-    return object_storage.connect(signer, oracle.object_storage_endpoint, config)
+        key_id = "/".join(config[part] for part in ("tenancy", "user", "fingerprint"))
+    key = load_private_key_from_file(config.get("key_file"), config.get("pass_phrase"))
+    return connect(oracle, Signer(lambda: (key_id, key)), config["region"])

@@ -1,41 +1,39 @@
-"""The function's own identity: the signer made of the variables that Oracle Functions gives (version 2.2)."""
+"""The function's own identity: a session's token and key, in files that Oracle Functions names (version 2.2)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from oci.auth.signers import get_resource_principals_signer
-from oci.auth.signers.ephemeral_resource_principals_signer import (
-    EphemeralResourcePrincipalSigner,
-    FileBasedSessionKeySupplier,
-)
 
 from clouds.oracle.function.settings import ResourcePrincipal
+from clouds.oracle.function.signer import Signer
 from counter.store import Misconfigured
 
 
-def signer(principal: ResourcePrincipal | None) -> Any:
-    """A signer for the SDK's clients. It reads token and key again when the token nears its end.
+def signer(principal: ResourcePrincipal | None) -> Signer:
+    """What signs as the function. It reads token and key again when it is renewed.
 
     Raises Misconfigured where there is no resource principal, as outside Oracle Functions."""
-    try:
-        if principal is None or not Path(principal.private_pem).is_absolute():
-            return get_resource_principals_signer()
-        return _Signer(session_token=principal.rpst, private_key=principal.private_pem, region=principal.region)
-    except (OSError, ValueError) as error:
-        raise Misconfigured("The function has no resource principal to sign its requests with.") from error
+
+    def load() -> tuple[str, RSAPrivateKey]:
+        try:
+            if principal is None:
+                raise ValueError("There is no resource principal of version 2.2.")
+            # Oracle made this key a moment ago. Proving again that its primes are prime is a third of a cold start.
+            key = load_pem_private_key(_content(principal.private_pem), None, unsafe_skip_rsa_key_validation=True)
+            if not isinstance(key, RSAPrivateKey):
+                raise ValueError("The key is not an RSA key.")
+            return f"ST${_content(principal.rpst).decode('ascii').strip()}", key
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise Misconfigured("The function has no resource principal to sign its requests with.") from error
+
+    return Signer(load)
 
 
-class _Signer(EphemeralResourcePrincipalSigner):  # type: ignore[misc]
-    def _construct_session_key_supplier(self, private_key: str, private_key_passphrase: str | None = None) -> Any:
-        return _Key(private_key, private_key_passphrase)
-
-
-class _Key(FileBasedSessionKeySupplier):  # type: ignore[misc]
-    def refresh(self) -> None:
-        # Oracle made this key a moment ago. To prove again that its primes are prime is an eighth of a cold start.
-        pem = Path(self.private_key_file).read_bytes()
-        self.private_key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
-        self.public_key = self.private_key.public_key()
+def _content(text: str) -> bytes:
+    # The SDK takes an absolute path for a file, and anything else for the content itself.
+    path = Path(text)
+    return path.read_bytes() if path.is_absolute() else text.encode("ascii")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import oci.exceptions
 from oci._vendor.requests.exceptions import RequestException
+from oci.auth.signers import get_resource_principals_signer
 from oci.circuit_breaker import NoCircuitBreakerStrategy
 from oci.ons import NotificationDataPlaneClient
 from oci.ons.models import MessageDetails
@@ -19,11 +18,11 @@ PUBLISH_SECONDS = 10.0
 class Topic:
     """A Notifications topic, by its OCID. `endpoint` is for another place than the region's own."""
 
-    def __init__(self, signer: Any, ocid: str, endpoint: str | None = None) -> None:
+    def __init__(self, ocid: str, endpoint: str | None = None) -> None:
         options = {"service_endpoint": endpoint} if endpoint else {}
         self._client = NotificationDataPlaneClient(
             {},
-            signer=signer,
+            signer=get_resource_principals_signer(),
             retry_strategy=NoneRetryStrategy(),
             circuit_breaker_strategy=NoCircuitBreakerStrategy(),
             timeout=(1.0, PUBLISH_SECONDS),

@@ -1,161 +1,166 @@
 """Keeps the document and the journal in Oracle Object Storage.
 
-| port   | request                                      | our Conflict                                        |
-|--------|----------------------------------------------|-----------------------------------------------------|
-| read   | GET                                          |                                                     |
-| write  | PUT `if-match: ETAG`, or `if-none-match: *`  | 412; 409 ConcurrentObjectUpdate; 404 ObjectNotFound |
-| append | PUT `if-none-match: *`, everything in a name | none: 412 means that the entry is there             |
-| remove | one batch delete                             |                                                     |
+| port    | request                                      | our Conflict                                        |
+|---------|----------------------------------------------|-----------------------------------------------------|
+| read    | GET                                          |                                                     |
+| write   | PUT `if-match: ETAG`, or `if-none-match: *`  | 412; 409 ConcurrentObjectUpdate; 404 ObjectNotFound |
+| append  | PUT `if-none-match: *`, everything in a name | none: 412 means that the entry is there             |
+| entries | GET of the names, page by page               |                                                     |
+| remove  | one batch delete                             |                                                     |
 
-The SDK's own retries send a conditional PUT again whose answer was lost, meet their own write as 412, and so make a
-caller count twice: they are off. So are its circuit breaker, which one service can open for another, and its
-`Expect: 100-continue`, which leaves unread bytes on a kept-alive connection (oracle/oci-python-sdk#622).
+The requests are the SDK's, byte for byte (docs/decisions/0016 has why they are not made by it). No request is sent
+again whose answer was lost: a conditional PUT would meet its own write as 412, and make a caller count twice.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
 
-import oci.base_client
-import oci.exceptions
-from oci._vendor.requests.exceptions import RequestException
-from oci.circuit_breaker import NoCircuitBreakerStrategy
-from oci.object_storage import ObjectStorageClient
-from oci.object_storage.models import BatchDeleteObjectIdentifier, BatchDeleteObjectsDetails
-from oci.retry import NoneRetryStrategy
-from urllib3.exceptions import NewConnectionError
+from clouds.oracle.function.client import Client
+from clouds.oracle.function.connection import Answer
+from counter.store import PAGE, Conflict, Misconfigured, StoreError, Unavailable
 
-from counter.store import PAGE, Conflict, Misconfigured, Unavailable
-
-CONNECT_SECONDS = 1.0
-
-T = TypeVar("T")
+NO_OBJECT = (404, "ObjectNotFound")
+BUSY = (409, "ConcurrentObjectUpdate")
+UNREADABLE = "The storage's answer cannot be understood."
 
 
-def connect(signer: Any, endpoint: str | None = None, config: Mapping[str, Any] | None = None) -> ObjectStorageClient:
-    """A client that does what it is told, once. `endpoint` is for another place than the region's own; `config` is the
-    SDK's, for a signer that brings no region along."""
-    oci.base_client.enable_expect_header = False
-    options = {"service_endpoint": endpoint} if endpoint else {}
-    client = ObjectStorageClient(
-        dict(config or {}),
-        signer=signer,
-        retry_strategy=NoneRetryStrategy(),
-        circuit_breaker_strategy=NoCircuitBreakerStrategy(),
-        **options,
-    )
-    session = client.base_client.session
-    for adapter in session.adapters.values():
-        # At some refusals the SDK makes its session anew, and drops the old connections open as they are.
-        adapter.poolmanager.pools.dispose_func = lambda pool: pool.close()
-    # What the environment says of proxies and certificates is asked once here: asked at each request, as the SDK
-    # does, it is a fifth of a request's CPU time.
-    address = re.sub(r"\{.*?\}", "", client.base_client.endpoint)
-    merged = session.merge_environment_settings(address, {}, None, None, None)
-    session.trust_env, session.proxies, session.verify = False, merged["proxies"], merged["verify"]
-    return client
-
-
-def namespace(client: ObjectStorageClient, timeout: float) -> str:
+def namespace(client: Client, deadline: float) -> str:
     """The tenancy's namespace: one storage request, so once a container at most. Raises Unavailable, Misconfigured."""
     try:
-        return str(_ask(client, timeout, lambda: client.get_namespace().data))
+        found = _json(client.ask("GET", "/n", deadline))
     except Unavailable as error:
         raise Unavailable(str(error), in_doubt=False) from error  # nothing was to be written
+    if not isinstance(found, str):
+        raise Unavailable(UNREADABLE, in_doubt=False)
+    return found
 
 
 class ObjectStorage:
     """Documents in one bucket: the document as the object `name`, entries as empty objects `name.journal/ENTRY`. A
     `namespace` that is not given is looked up by the first request."""
 
-    def __init__(self, client: ObjectStorageClient, namespace: str | None, bucket: str, name: str) -> None:
+    def __init__(self, client: Client, namespace: str | None, bucket: str, name: str) -> None:
         self._client = client
         self._namespace = namespace
-        self._name_of_bucket = bucket
+        self._bucket = bucket
         self._name = name
         self._journal = f"{name}.journal/"
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
-        def get() -> tuple[bytes, str] | None:
-            try:
-                answer = self._client.get_object(*self._bucket(), self._name)
-            except oci.exceptions.ServiceError as error:
-                # Any other 404 is a wrong name or a missing permission, and no reason to start a counter over.
-                if error.status == 404 and error.code == "ObjectNotFound":
-                    return None
-                raise
-            # Read whole, or the connection could not be used again.
-            return answer.data.content, answer.headers["etag"]
-
-        return self._ask(timeout, get)
+        answer = self._ask("GET", _object(self._name), _deadline(timeout))
+        # Any other 404 is a wrong name or a missing permission, and no reason to start a counter over.
+        if _refusal(answer) == NO_OBJECT:
+            return None
+        return _done(answer).body, _etag(answer)
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        condition = {"if_match": version} if version else {"if_none_match": "*"}
-        return self._ask(timeout, lambda: self._put(self._name, data, **condition))
+        condition = {"if-match": version} if version else {"if-none-match": "*"}
+        answer = self._ask("PUT", _object(self._name), _deadline(timeout), data, condition)
+        if answer.status == 412 or _refusal(answer) in (BUSY, NO_OBJECT):
+            raise Conflict("Another visit was written at the same moment.")
+        return _etag(_done(answer))
 
     def append(self, entry: str, timeout: float) -> None:
-        try:
-            self._ask(timeout, lambda: self._put(self._journal + entry, b"", if_none_match="*"))
-        except Conflict as conflict:
-            cause = conflict.__cause__
-            if not (isinstance(cause, oci.exceptions.ServiceError) and cause.status == 412):
-                raise Unavailable("The storage was busy with this very entry.", in_doubt=False) from conflict
+        target = _object(self._journal + entry)
+        answer = self._ask("PUT", target, _deadline(timeout), b"", {"if-none-match": "*"})
+        if _refusal(answer) == BUSY:
+            raise Unavailable("The storage was busy with this very entry.", in_doubt=False)
+        if answer.status != 412:
+            _done(answer)
 
     def entries(self, timeout: float) -> list[str]:
-        def listing() -> list[str]:
-            found = self._client.list_objects(*self._bucket(), prefix=self._journal, limit=PAGE).data.objects
-            return [item.name.removeprefix(self._journal) for item in found]
-
-        return self._ask(timeout, listing)
+        deadline = _deadline(timeout)
+        query: dict[str, object] = {"prefix": self._journal, "limit": PAGE}
+        names: list[str] = []
+        while True:
+            page = _json(self._ask("GET", "/o?" + urlencode(query), deadline))
+            try:
+                names += [found["name"].removeprefix(self._journal) for found in page["objects"]]
+                following = page.get("nextStartWith")
+            except (LookupError, TypeError, AttributeError) as error:
+                raise Unavailable(UNREADABLE, in_doubt=False) from error
+            if not following or len(names) >= PAGE:
+                return names[:PAGE]
+            query = {"prefix": self._journal, "start": following, "limit": PAGE}
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
-        named = [BatchDeleteObjectIdentifier(object_name=self._journal + entry) for entry in entries]
-        details = BatchDeleteObjectsDetails(objects=named, is_skip_deleted_result=True)
-        failed = self._ask(timeout, lambda: self._client.batch_delete_objects(*self._bucket(), details).data.failed)
-        if any(item.status_code != 404 for item in failed or ()):
+        named = [{"objectName": self._journal + entry} for entry in entries]
+        body = json.dumps({"objects": named, "isSkipDeletedResult": True}).encode("ascii")
+        answer = _json(self._ask("POST", "/actions/batchDeleteObjects", _deadline(timeout), body))
+        try:
+            failed = [item for item in answer.get("failed") or () if item["statusCode"] != 404]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise Unavailable(UNREADABLE, in_doubt=True) from error
+        if failed:
             raise Unavailable("The storage did not remove some journal entries.", in_doubt=True)
 
-    def _put(self, name: str, data: bytes, **condition: str) -> str:
-        answer = self._client.put_object(*self._bucket(), name, data, content_type="application/json", **condition)
-        return str(answer.headers["etag"])
-
-    def _bucket(self) -> tuple[str, str]:
-        return self._namespace or "", self._name_of_bucket
-
-    def _ask(self, timeout: float, request: Callable[[], T]) -> T:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        deadline: float,
+        body: bytes | None = None,
+        condition: dict[str, str] | None = None,
+    ) -> Answer:
         if self._namespace is None:
-            self._namespace = namespace(self._client, timeout)
-        return _ask(self._client, timeout, request)
+            self._namespace = namespace(self._client, deadline)
+        bucket = f"/n/{quote(self._namespace, safe='')}/b/{quote(self._bucket, safe='')}"
+        return self._client.ask(method, bucket + target, deadline, body=body, condition=condition)
 
 
-def _ask(client: ObjectStorageClient, timeout: float, request: Callable[[], T]) -> T:
-    client.base_client.timeout = (min(CONNECT_SECONDS, timeout), timeout)
-    try:
-        return request()
-    except oci.exceptions.ServiceError as error:
-        raise _refused(error) from error
-    except RequestException as error:
-        raise Unavailable("The storage could not be reached.", in_doubt=not _never_sent(error)) from error
+def _deadline(timeout: float) -> float:
+    return time.monotonic() + timeout
 
 
-def _refused(error: oci.exceptions.ServiceError) -> Conflict | Unavailable | Misconfigured:
-    if error.status in (409, 412) or (error.status == 404 and error.code == "ObjectNotFound"):
-        return Conflict("Another visit was written at the same moment.")
-    if error.status == 429:
+def _object(name: str) -> str:
+    return f"/o/{quote(name, safe='')}"
+
+
+def _done(answer: Answer) -> Answer:
+    """The answer, of a request that was done. Raises what its status says otherwise."""
+    if 200 <= answer.status < 300:
+        return answer
+    raise _refused(answer.status)
+
+
+def _refused(status: int) -> StoreError:
+    if status == 429:
         return Unavailable("The storage is asked too often.", in_doubt=False)
-    if error.status >= 500:
+    if status >= 500:
         return Unavailable("The storage has a failure of its own.", in_doubt=True)
-    if error.status == 401:
+    if status < 400:
+        return Unavailable(UNREADABLE, in_doubt=True)
+    if status == 401:
         return Misconfigured("The storage does not know the function: check its dynamic group.")
+    if status == 409:
+        return Misconfigured("The bucket refuses to be changed: look for a retention rule, or a lock on it.")
     return Misconfigured("The bucket was not found, or the function may not use it: check BUCKET and the policy.")
 
 
-def _never_sent(error: Exception) -> bool:
-    if isinstance(error, oci.exceptions.ConnectTimeout):
-        return True
-    # The SDK turns what went wrong on the connection into text; only the exception's own history still has it.
-    cause = error.args[0] if error.args else None
-    reason = getattr(getattr(cause, "__context__", None), "reason", None)
-    return isinstance(reason, NewConnectionError)
+def _etag(answer: Answer) -> str:
+    etag = answer.headers.get("etag", "")
+    if not etag or not etag.isprintable():
+        raise Unavailable(UNREADABLE, in_doubt=True)
+    return etag
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(_done(answer).body)
+    except ValueError as error:
+        raise Unavailable(UNREADABLE, in_doubt=True) from error
+
+
+def _refusal(answer: Answer) -> tuple[int, str] | None:
+    """Status and the storage's own word for what is wrong, of a request that was refused."""
+    if answer.status < 400:
+        return None
+    try:
+        return answer.status, str(json.loads(answer.body)["code"])
+    except (ValueError, LookupError, TypeError):
+        return answer.status, ""

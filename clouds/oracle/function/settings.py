@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from counter.settings import Environment, address, name
+from counter.settings import Environment, Secret, address, name
+
+T = TypeVar("T")
 
 FREE_REQUESTS = 50_000
 """API requests a month that Oracle's Always Free Object Storage includes. Price overviews by others say so; no page of
@@ -20,6 +26,14 @@ class ResourcePrincipal:
     region: str
 
 
+class Proxy(NamedTuple):
+    """A proxy that HTTPS connections are tunnelled through, and the value of its `Proxy-Authorization`."""
+
+    host: str
+    port: int
+    authorization: Secret | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class OracleSettings:
     """The bucket and the topic. Every one has a default; docs/settings.md says what each is for."""
@@ -31,6 +45,11 @@ class OracleSettings:
     object_storage_endpoint: str | None = None
     notifications_endpoint: str | None = None
     principal: ResourcePrincipal | None = None
+    region_metadata: str | None = None
+    proxy: Proxy | None = None
+    no_proxy: str | None = None
+    trusted: str | None = None
+    """A file or a folder with the certificates to trust."""
 
     @classmethod
     def read(cls, environment: Environment) -> OracleSettings:
@@ -44,7 +63,30 @@ class OracleSettings:
             object_storage_endpoint=environment.read("OBJECT_STORAGE_ENDPOINT", address, None),
             notifications_endpoint=environment.read("NOTIFICATIONS_ENDPOINT", address, None),
             principal=_principal(environment),
+            region_metadata=environment.text("OCI_REGION_METADATA"),
+            # By the names, and in the order, that other programs read them by.
+            proxy=_first(environment, _proxy, "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+            no_proxy=_first(environment, str, "no_proxy", "NO_PROXY"),
+            trusted=_first(environment, str, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
         )
+
+
+def _first(environment: Environment, understand: Callable[[str], T], *names: str) -> T | None:
+    return next((environment.read(name, understand, None) for name in names if environment.text(name)), None)
+
+
+def _proxy(text: str) -> Proxy:
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise ValueError("must be the address of an HTTP proxy, like http://host:port") from None
+    if parts.username is None:
+        return Proxy(host, port)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(host, port, Secret(f"Basic {b64encode(user.encode()).decode('ascii')}"))
 
 
 def _principal(environment: Environment) -> ResourcePrincipal | None:

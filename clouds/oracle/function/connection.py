@@ -1,0 +1,185 @@
+"""A kept-alive HTTPS connection. A request is sent once, and its answer has come by a deadline or is given up.
+
+`http.client` reads the answers. Its own timeout starts again at each read of the socket, so an answer that drips byte
+by byte would never end; here each read gets what is left of the whole time.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import ssl
+import time
+from email.message import Message
+from functools import cached_property
+from http.client import HTTPException, HTTPResponse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from clouds.oracle.function.settings import Proxy
+from counter.store import Misconfigured, Unavailable
+
+CONNECT_SECONDS = 1.0
+"""The longest that one address of the host is tried for."""
+
+
+class Answer(NamedTuple):
+    """An answer that was read to its end."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+class Connection:
+    """The way to one host. `address` begins with `http://` or `https://`; `trusted` is a
+    file or a folder with the certificates to trust instead of certifi's. Proxies are for `https://` only."""
+
+    def __init__(self, address: str, proxy: Proxy | None = None, trusted: str | None = None) -> None:
+        self._idle: list[socket.socket] = []  # one at most, where requests come one after the other
+        parts = urlsplit(address)
+        self.host = parts.netloc
+        self._name = parts.hostname or ""
+        self._tls = parts.scheme == "https"
+        self._port = parts.port or (443 if self._tls else 80)
+        self._proxy = proxy if self._tls else None
+        self._trusted = trusted
+
+    def send(self, method: str, request: bytes, deadline: float) -> Answer:
+        """Sends the bytes of one request and reads the answer. `deadline` is in seconds of time.monotonic.
+
+        Raises Unavailable, in doubt as soon as anything may have been sent, and Misconfigured."""
+        opened = self._reuse() or self._open(deadline)
+        try:
+            _send(opened, request, deadline)
+            answer = HTTPResponse(_Reader(opened, deadline), method=method)  # type: ignore[arg-type]
+            answer.begin()
+            if answer.length is None and not answer.chunked:
+                raise HTTPException("Nothing says where the answer ends, so a part would look like the whole.")
+            body = answer.read()
+        except Exception as error:  # whatever it is: the request may have been done
+            opened.close()
+            raise Unavailable("The storage could not be reached.", in_doubt=True) from error
+        if answer.will_close:
+            opened.close()
+        else:
+            self._idle.append(opened)
+        return Answer(answer.status, answer.headers, body)
+
+    def close(self) -> None:
+        """Closes what is open. The next request opens a new connection."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _reuse(self) -> socket.socket | None:
+        while self._idle:
+            opened = self._idle.pop()
+            poll = select.poll()
+            poll.register(opened, select.POLLIN)
+            if not poll.poll(0):
+                return opened
+            opened.close()  # Nothing was asked: whatever there is to read says that the other side has closed.
+        return None
+
+    def _open(self, deadline: float) -> socket.socket:
+        try:
+            opened = _connect(*(self._proxy or (self._name, self._port))[:2], deadline)
+            try:
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._proxy:
+                    self._tunnel(opened, self._proxy, deadline)
+                if not self._tls:
+                    return opened
+                opened.settimeout(_left(deadline))
+                return self._context.wrap_socket(opened, server_hostname=self._name)
+            except BaseException:
+                opened.close()
+                raise
+        except ssl.SSLCertVerificationError as error:
+            raise Misconfigured("The storage's certificate is not to be trusted: is there a proxy between?") from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise Unavailable("The storage could not be reached.", in_doubt=False) from error
+
+    def _tunnel(self, opened: socket.socket, proxy: Proxy, deadline: float) -> None:
+        host = f"[{self._name}]" if ":" in self._name else self._name
+        lines = [f"CONNECT {host}:{self._port} HTTP/1.1", f"host: {host}:{self._port}"]
+        if proxy.authorization:
+            lines.append(f"proxy-authorization: {proxy.authorization.reveal()}")
+        _send(opened, "\r\n".join([*lines, "", ""]).encode(), deadline)
+        answer = HTTPResponse(_Reader(opened, deadline), method="CONNECT")  # type: ignore[arg-type]
+        answer.begin()
+        if answer.status != 200:
+            raise OSError(f"The proxy said {answer.status}.")
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Once a container: to read all certificates costs more than all the rest of a visit.
+        try:
+            trusted = Path(self._trusted or _certifi())
+            if trusted.is_dir():
+                return ssl.create_default_context(capath=trusted)
+            return ssl.create_default_context(cafile=trusted)
+        except OSError as error:
+            raise Misconfigured(
+                "The certificates to trust cannot be read: check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE."
+            ) from error
+
+
+class _Reader(io.RawIOBase):
+    """What HTTPResponse takes for a socket: each read gets what is left of the time."""
+
+    def __init__(self, opened: socket.socket, deadline: float) -> None:
+        self._opened = opened
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        self._opened.settimeout(_left(self._deadline))
+        return self._opened.recv_into(buffer)
+
+
+def _send(opened: socket.socket, data: bytes, deadline: float) -> None:
+    rest = memoryview(data)
+    while rest:
+        opened.settimeout(_left(deadline))
+        rest = rest[opened.send(rest) :]
+
+
+def _connect(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address of the host that answers. The system's own look-up of names has no deadline."""
+    problem: OSError | None = None
+    for family, kind, protocol, _, found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.settimeout(min(CONNECT_SECONDS, _left(deadline)))
+            opened.connect(found)
+        except OSError as error:
+            opened.close()
+            problem = error
+        else:
+            return opened
+    raise problem or OSError("The host has no address.")
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("There was no time left.")
+    return left
+
+
+def _certifi() -> Path:
+    # Found, not imported: certifi asks importlib.resources for it, which is 10 ms of a cold start.
+    (folder,) = find_spec("certifi").submodule_search_locations  # type: ignore[union-attr, misc]
+    return Path(folder) / "cacert.pem"

@@ -1,0 +1,45 @@
+"""Where Object Storage is: the address of a region, and the proxy on the way."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+from clouds.oracle.function.settings import OracleSettings, Proxy
+
+TEMPLATE = "https://objectstorage.{region}.{secondLevelDomain}"
+
+METADATA = ("realmKey", "realmDomainComponent", "regionKey", "regionIdentifier")
+
+
+def address(region: str, metadata: str | None) -> str:
+    """The address for a region's name or short name. `metadata` is OCI_REGION_METADATA, which Oracle Functions sets."""
+    try:
+        known = {key: str(value).lower() for key, value in json.loads(metadata or "").items()}
+        realm, domain, short, name = (known[key] for key in METADATA)
+        if realm and domain and short and name and region.lower() in (name, short):
+            return TEMPLATE.format(region=name, secondLevelDomain=domain)
+    except (ValueError, KeyError, AttributeError):
+        pass
+    # Only away from Oracle Functions: the SDK has all regions, and takes a cold start's time to import.
+    from oci.regions import endpoint_for  # noqa: PLC0415
+
+    return str(
+        endpoint_for(
+            "object_storage",
+            region=region,
+            service_endpoint_template=TEMPLATE,
+            endpoint_service_name="objectstorage",
+        )
+    )
+
+
+def proxy(address: str, oracle: OracleSettings) -> Proxy | None:
+    """The proxy on the way to an address; None where there is none, or where the address is one to go to directly."""
+    if oracle.proxy is None:
+        return None
+    # 5 ms of a cold start, so only where there is a proxy.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # noqa: PLC0415
+
+    bypassed = proxy_bypass_environment(urlsplit(address).netloc, {"no": oracle.no_proxy or ""})
+    return None if bypassed else oracle.proxy
