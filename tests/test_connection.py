@@ -324,6 +324,44 @@ def test_a_certificate_that_is_wrong_is_refused(authority: Authority, tmp_path: 
     assert b"".join(read) == b""
 
 
+def bundle(monkeypatch: pytest.MonkeyPatch, file: Path, *authorities: tuple[str, Authority]) -> None:
+    """Let certifi's bundle be of these, each with its issuer's organisation."""
+    parts = [f"\n# Issuer: CN=x O={name}\n# Serial: 1\n{one.file.read_text()}" for name, one in authorities]
+    file.write_text("".join(parts))
+    monkeypatch.setattr("clouds.oracle.function.connection._certifi", lambda: file)
+
+
+@pytest.mark.parametrize("issuer, handshakes", [("DigiCert Inc", 1), ("Other Inc", 2)])
+def test_the_usual_roots_are_tried_first(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: str, handshakes: int
+) -> None:
+    """A certificate of the usual authority needs its roots only; one of another needs all, from then on."""
+    usual = "Third Inc" if issuer.startswith("Digi") else "DigiCert Inc"
+    bundle(monkeypatch, tmp_path / "all.pem", (usual, Authority(tmp_path, "third")), (issuer, authority))
+    with tls(authority.context()) as server, connected(server) as connection:
+        assert ask(connection).body == b"hello"
+        known = connection._context.get_ca_certs()
+        assert server.connections == handshakes
+        connection.close()
+        assert ask(connection).body == b"hello"
+
+    assert server.connections == handshakes + 1
+    assert len(known) == handshakes
+
+
+def test_the_usual_roots_are_in_the_bundle() -> None:
+    """certifi still names issuers as we look for them; its bundle is read only in part."""
+    connection = Connection("https://storage.example")
+    few = {str(one["issuer"]) for one in connection._context.get_ca_certs()}
+    connection._usual = False
+    del connection._context
+    everyone = {str(one["issuer"]) for one in connection._context.get_ca_certs()}
+
+    assert few < everyone
+    assert few == {issuer for issuer in everyone if "DigiCert" in issuer}
+    assert "DigiCert Global Root G2" in str(few)
+
+
 def test_certificates_are_read_once(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container makes one TLS context, however often a connection has to be opened again."""
     made: list[object] = []
