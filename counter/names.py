@@ -1,0 +1,74 @@
+"""The names that pages send along with a view: the path of the page, and the host the visitor came from.
+
+Both are made up by clients, so both are bounded and brought into one form. What is understood but tells nothing, like
+the site's own host as a source, is the empty text; what is not understood is None.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+MAX_PAGE = 200
+"""Bytes of UTF-8 in a page's path at most."""
+
+MAX_SOURCE = 100
+"""Bytes in the name of a source at most."""
+
+_ORIGIN = re.compile(r"https?://[^/?#]*", re.ASCII | re.IGNORECASE)
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
+_JOINERS = "\u200c\u200d"  # not printable by themselves, and part of Persian words and of emoji
+
+
+def page_path(sent: Any) -> str | None:
+    """The path of a page in its one form: percent-decoded once, without query, fragment, `index.html` and last slash.
+    Characters that do not print, such as those that turn the direction of writing around, stay percent-encoded."""
+    if not isinstance(sent, str):
+        return None
+    path = re.split(r"[?#]", _ORIGIN.sub("", sent.strip(), count=1), maxsplit=1)[0]
+    if not path.startswith("/") and not _ORIGIN.match(sent.strip()):
+        return None
+    if len(path) > 6 * MAX_PAGE:  # too long however it is written, and not worth the work
+        return None
+    path = re.sub("/{2,}", "/", "".join(map(_printable, _ENCODED.sub(_decoded, path))))
+    path = path.rstrip("/").removesuffix("/index.html") or "/"
+    return path if len(path.encode()) <= MAX_PAGE else None
+
+
+def source_host(sent: Any, own: str = "") -> str | None:
+    """The host in `sent`, a host name or an address: in lower case, without port and `www.`. Empty for the site's
+    `own` host, which may be given as an origin, for IP addresses and for names without a dot."""
+    host = _host(sent)
+    if host is None or len(host) > MAX_SOURCE:
+        return None
+    is_name = "." in host and not host.rpartition(".")[2].isdigit()
+    return host if is_name and host != _host(own) else ""
+
+
+def _host(sent: Any) -> str | None:
+    if not isinstance(sent, str) or not sent.strip():
+        return None
+    try:
+        address = urlsplit(sent.strip() if "://" in sent else f"//{sent.strip()}")
+        host = (address.hostname or "").removesuffix(".").removeprefix("www.")
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except ValueError:
+        return None
+    if ":" in host:  # an IPv6 address
+        return "0"
+    return host if _HOST.fullmatch(host) else None
+
+
+def _decoded(encoded: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(encoded[0].replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return encoded[0].upper()
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    return quote(character, errors="surrogatepass")
