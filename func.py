@@ -23,7 +23,6 @@ from counter.api import Api
 from counter.report import NotPublished, Publisher
 from counter.request import Request
 from counter.settings import Environment, Settings
-from counter.tally import Limits
 from counter_store import CounterStore
 
 MARGIN_SECONDS = 2.0
@@ -54,7 +53,7 @@ def _api() -> Api:
     client = connect(oracle, signer(oracle.principal))
     store = CounterStore(
         ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
-        Limits(seen=settings.seen_limit, days=settings.history_days),
+        settings.limits,
         requests=0 if oracle.namespace else 1,
     )
 

@@ -20,12 +20,10 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 PRECISION = 14
+"""Of the set of all visitors: 2^14 registers."""
+
 REGISTERS = 1 << PRECISION
-_REST_BITS = 64 - PRECISION
-_REST_MASK = (1 << _REST_BITS) - 1
-_HIGHEST = _REST_BITS + 1
-_ONE = 1 << _HIGHEST  # 2^-register as an integer, so that sums are exact: _ONE >> register
-_TEXT_VERSION = "hll14-1:"
+_ONE = 1 << 64  # 2^-register as an integer, so that sums are exact: _ONE >> register
 
 
 def visitor_hash(salt: str, vid: str) -> str:
@@ -41,17 +39,23 @@ class Sketch:
 
     def __init__(self, registers: bytes = bytes(REGISTERS)) -> None:
         self.registers = registers
-        self._inverse_sum = sum(times * (_ONE >> register) for register, times in Counter(registers).items())
+        self._inverse_sum = 0  # of all 2^-register, once it is needed
         self._text: str | None = None
 
+    @property
+    def precision(self) -> int:
+        """There are 2^precision registers; the first bits of a hash choose one."""
+        return len(self.registers).bit_length() - 1
+
     @classmethod
-    def of(cls, hashes: Iterable[str]) -> Sketch:
+    def of(cls, hashes: Iterable[str], precision: int = PRECISION) -> Sketch:
         """The sketch of all `hashes`, built in one pass and constant memory."""
-        registers = bytearray(REGISTERS)
+        registers, rest_bits = bytearray(1 << precision), 64 - precision
+        mask, highest = (1 << rest_bits) - 1, rest_bits + 1
         rest = iter(hashes)
         while batch := list(islice(rest, 4096)):
             for (bits,) in struct.iter_unpack(">Q24x", _digests(batch)):
-                index, rank = bits >> _REST_BITS, _HIGHEST - (bits & _REST_MASK).bit_length()
+                index, rank = bits >> rest_bits, highest - (bits & mask).bit_length()
                 if rank > registers[index]:  # noqa: PLR1730 - max() is slow a million times
                     registers[index] = rank
         return cls(bytes(registers))
@@ -61,15 +65,17 @@ class Sketch:
         otherwise one over the odds that a new visitor is noticed at all. The fraction is rounded up or down by
         further bits of the hash, so on average nothing is lost and a repeated call gives the same number."""
         bits, tie = struct.unpack_from(">QQ", _digest(visitor))
-        index, rank = bits >> _REST_BITS, _HIGHEST - (bits & _REST_MASK).bit_length()
+        rest_bits = 64 - self.precision
+        index, rank = bits >> rest_bits, rest_bits + 1 - (bits & (1 << rest_bits) - 1).bit_length()
         before = self.registers[index]
         if rank <= before:
             return self, 0
-        whole, rest = divmod(REGISTERS * _ONE, self._inverse_sum)
-        sketch = Sketch.__new__(Sketch)
-        sketch.registers = self.registers[:index] + bytes((rank,)) + self.registers[index + 1 :]
+        if not self._inverse_sum:
+            times = Counter(self.registers)
+            self._inverse_sum = sum(number * (_ONE >> register) for register, number in times.items())
+        whole, rest = divmod(len(self.registers) * _ONE, self._inverse_sum)
+        sketch = Sketch(self.registers[:index] + bytes((rank,)) + self.registers[index + 1 :])
         sketch._inverse_sum = self._inverse_sum - (_ONE >> before) + (_ONE >> rank)
-        sketch._text = None
         return sketch, whole + (tie * self._inverse_sum < rest << 64)
 
     def merge(self, other: Sketch) -> Sketch:
@@ -80,35 +86,37 @@ class Sketch:
         """How many different visitors are in the sketch, with 0.81 % standard error, whatever their order or number
         (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6). For merged
         sketches, whose visitors nobody saw coming one by one."""
-        times = Counter(self.registers)
-        z = REGISTERS * _tau(1 - times[_HIGHEST] / REGISTERS)
-        for register in range(_REST_BITS, 0, -1):
+        times, size, rest_bits = Counter(self.registers), len(self.registers), 64 - self.precision
+        z = size * _tau(1 - times[rest_bits + 1] / size)
+        for register in range(rest_bits, 0, -1):
             z = 0.5 * (z + times[register])
-        z += REGISTERS * _sigma(times[0] / REGISTERS)
+        z += size * _sigma(times[0] / size)
         # Of a sketch that somebody made up z may be 0; the floor keeps the answer a number that browsers show exactly.
-        return REGISTERS * REGISTERS / (2 * math.log(2) * max(z, 2.0**-24))
+        return size * size / (2 * math.log(2) * max(z, 2.0**-24))
 
     def text(self) -> str:
         """The sketch as printable text of 16 KB at most, with its version in front; `parse` reads it."""
         if self._text is None:
             packed = zlib.compress(self.registers, 1)
-            self._text = _TEXT_VERSION + base64.b64encode(packed).decode("ascii")
+            self._text = _version(self.precision) + base64.b64encode(packed).decode("ascii")
         return self._text
 
     @classmethod
-    def parse(cls, text: str) -> Sketch:
+    def parse(cls, text: str, precision: int = PRECISION) -> Sketch:
         """The sketch that `text` was made of.
 
         Raises ValueError when it is not such a text. Memory stays bounded whatever it holds."""
-        if not text.startswith(_TEXT_VERSION):
+        version, size = _version(precision), 1 << precision
+        if not text.startswith(version):
             raise ValueError("sketch is of an unknown version")
         try:
-            packed = base64.b64decode(text[len(_TEXT_VERSION) :], validate=True)
+            packed = base64.b64decode(text[len(version) :], validate=True)
             unpacking = zlib.decompressobj()
-            registers = unpacking.decompress(packed, REGISTERS + 1)
+            registers = unpacking.decompress(packed, size + 1)
         except (binascii.Error, zlib.error, ValueError) as error:
             raise ValueError("sketch cannot be decoded") from error
-        if len(registers) != REGISTERS or not unpacking.eof or unpacking.unused_data or max(registers) > _HIGHEST:
+        is_whole = unpacking.eof and not unpacking.unused_data and len(registers) == size
+        if not is_whole or registers.translate(None, bytes(range(66 - precision))):
             raise ValueError("sketch has not the right size")
         sketch = cls(registers)
         sketch._text = text
@@ -129,21 +137,20 @@ class Seen:
         """The set of `hashes` and of everybody in `sketch`. `hashes` is read once and never held whole when it is
         longer than `limit`."""
         rest = iter(hashes)
-        if sketch is None:
-            kept = tuple(islice(rest, limit))
-            over = next(rest, None)
-            if over is None:
-                return cls(kept)
-            rest = chain(kept, (over,), rest)
-            sketch = Sketch()
-        return cls((), sketch.merge(Sketch.of(rest)))
+        kept = tuple(islice(rest, limit if sketch is None else 0))
+        over = next(rest, None)
+        if over is None:
+            return cls(kept, sketch)
+        more = Sketch.of(chain(kept, (over,), rest))
+        return cls((), sketch.merge(more) if sketch else more)
 
     def size(self) -> int:
         """How many different visitors are in the set; an estimate once it is a sketch."""
         return len(set(self.hashes)) if self.sketch is None else round(self.sketch.estimate())
 
-    def add(self, visitor: str, limit: int) -> tuple[Seen, int]:
-        """The set with `visitor` in it, and how many visitors more that makes (0 for a known one)."""
+    def add(self, visitor: str, limit: int, precision: int = PRECISION) -> tuple[Seen, int]:
+        """The set with `visitor` in it, and how many visitors more that makes (0 for a known one). Past `limit` it
+        turns into a sketch of 2^precision registers."""
         if self.sketch is not None:
             sketch, more = self.sketch.add(visitor)
             return (Seen((), sketch), more) if more else (self, 0)
@@ -151,8 +158,12 @@ class Seen:
             return self, 0
         hashes = (*self.hashes, visitor)
         if len(hashes) > limit:
-            return Seen((), Sketch.of(hashes)), 1
+            return Seen((), Sketch.of(hashes, precision)), 1
         return Seen(hashes), 1
+
+
+def _version(precision: int) -> str:
+    return f"hll{precision}-1:"
 
 
 def _digest(visitor: str) -> bytes:

@@ -19,7 +19,7 @@ from typing import Protocol
 from clouds import saved_file
 from counter.document import NotACounter, decode
 from counter.journal import Listing
-from counter.settings import MAX_HISTORY_DAYS, MAX_SEEN_LIMIT, Environment, Settings
+from counter.settings import MAX_HISTORY_DAYS, MAX_PAGES, MAX_SEEN_LIMIT, Environment, Settings
 from counter.store import Conflict, Documents, Misconfigured, StoreError, Unavailable
 from counter.tally import Limits, Tally
 
@@ -126,7 +126,7 @@ class Counter:
             raise Doubtful(told, in_doubt=True) from failure
 
 
-KEPT = Limits(seen=MAX_SEEN_LIMIT, days=MAX_HISTORY_DAYS)
+KEPT = Limits(seen=MAX_SEEN_LIMIT, days=MAX_HISTORY_DAYS, pages=MAX_PAGES)
 """As much as any function keeps: the one that counts on drops what is beyond its own settings."""
 
 

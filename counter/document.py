@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
 from json.decoder import WHITESPACE, JSONDecoder, scanstring  # type: ignore[attr-defined]
 from typing import Any
 
+from counter.history import LARGEST, is_day, is_whole
+from counter.people import People
+from counter.ranking import Ranking
 from privacy import Seen, Sketch
 
-LARGEST = 2**53 - 1
-"""The largest number that a document holds: beyond it a browser cannot show the number exactly."""
-
 _HASHES = re.compile('(?:"[0-9a-f]{64}", ?){100}')  # a million visitors are read a hundred at a time
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class NotACounter(ValueError):
@@ -29,7 +27,7 @@ class NotACounter(ValueError):
 def decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
     """The fields of the document `data` and the visitors it has seen: one of ours, `{"count": N}`, or the four fields
     `pageviews`, `uniqueVisitors`, `seen`, `updatedAt`. `pageviews` and `uniqueVisitors` are always among the fields;
-    `seen` and `sketch` never are. Unknown keys are kept.
+    `seen` and `sketch` never are. `people` is a People, `pages` and `sources` are Rankings. Unknown keys are kept.
 
     Raises NotACounter for anything else."""
     try:
@@ -40,14 +38,6 @@ def decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
         raise NotACounter("it is nested too deeply") from error
     except ValueError as error:
         raise NotACounter("it is not JSON, or was cut short") from error
-
-
-def is_day(text: str) -> bool:
-    """Whether `text` is a date written YYYY-MM-DD."""
-    try:
-        return bool(_DAY.fullmatch(text)) and bool(date.fromisoformat(text))
-    except ValueError:
-        return False
 
 
 def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
@@ -73,6 +63,12 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
     for key, fits, what in _SHAPES:
         if key in fields and not fits(fields[key]):
             raise NotACounter(f"{key} is not {what}")
+    for key, parse in _VALUES.items():
+        if key in fields:
+            try:
+                fields[key] = parse(fields[key])
+            except ValueError as error:
+                raise NotACounter(f"{key} cannot be read") from error
     return fields, seen
 
 
@@ -179,23 +175,20 @@ def _total(fields: Mapping[str, Any], key: str) -> int:
     return int(value)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
-
-
 def _are_ids(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(visit_id, str) for visit_id in value)
 
 
 def _are_numbers(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_whole, value.values()))
+    return isinstance(value, dict) and all(map(is_whole, value.values()))
 
 
 def _are_sums(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(sums, dict)
-        and _is_whole(sums.get("pageviews", 0))
-        and _is_whole(sums.get("newVisitors", 0))
+        and is_whole(sums.get("pageviews", 0))
+        and is_whole(sums.get("newVisitors", 0))
+        and is_whole(sums.get("visitors", 0))
         and _are_numbers(sums.get("filtered", {}))
         for sums in value.values()
     )
@@ -207,8 +200,11 @@ def _are_days(value: object) -> bool:
 
 _SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     ("days", _are_days, "a history by date"),
+    ("weeks", _are_numbers, "an object of whole numbers by week"),
     ("months", _are_sums, "a history by month"),
     ("requests", _are_numbers, "an object of whole numbers by month"),
     ("recent", _are_ids, "a list of strings"),
     ("folded", _are_ids, "a list of strings"),
 )
+
+_VALUES: Mapping[str, Callable[[Any], Any]] = {"people": People.parse, "pages": Ranking.parse, "sources": Ranking.parse}

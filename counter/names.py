@@ -47,6 +47,12 @@ def source_host(sent: Any, own: str = "") -> str | None:
     return host if is_name and host != _host(own) else ""
 
 
+def one_line(text: str, most: int) -> str:
+    """`text` as a heading or a label: on one line, of at most `most` characters, without those that do not print."""
+    shown = (character if character.isprintable() or character in _JOINERS else " " for character in text)
+    return " ".join("".join(shown).split())[:most].strip(f" {_JOINERS}")
+
+
 def _host(sent: Any) -> str | None:
     if not isinstance(sent, str) or not sent.strip():
         return None

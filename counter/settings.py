@@ -14,10 +14,14 @@ from datetime import UTC, tzinfo
 from typing import TypeVar
 
 from counter.cors import Origins
+from counter.names import one_line, page_path
+from counter.tally import Limits
 
 DEFAULT_SALT = "change-me"
 MAX_HISTORY_DAYS = 800
+MAX_PAGES = 1000
 MAX_SEEN_LIMIT = 1000
+MAX_SITE_NAME = 60
 MIN_TOKEN_LENGTH = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -55,10 +59,11 @@ class Environment:
         self._variables = os.environ if variables is None else variables
         self._problems: list[str] = []
 
-    def text(self, name: str) -> str | None:
-        """The value of `name`, or None if it is unset or empty."""
+    def text(self, name: str, *, is_heading: bool = False) -> str | None:
+        """The value of `name`, or None if it is unset or empty. It must be UTF-8, unless it is only a heading."""
         text = self._variables.get(name, "").strip() or None
-        if text and any("\ud800" <= char <= "\udfff" for char in text):  # how Python decodes bytes that are not UTF-8
+        has_bytes = any("\ud800" <= char <= "\udfff" for char in text or "")  # how Python decodes what is not UTF-8
+        if has_bytes and not is_heading:
             self._problems.append(f"{name} must be UTF-8 text.")
             return None
         return text
@@ -93,6 +98,10 @@ class Settings:
     ignore_crawlers: bool = True
     seen_limit: int = 400
     history_days: int = 400
+    pages: int = 200
+    page_list: frozenset[str] = frozenset()
+    public_stats: bool = False
+    report_backup: bool = True
     timezone: tzinfo = UTC
     site_name: str | None = None
     free_requests: int | None = None
@@ -111,10 +120,20 @@ class Settings:
             ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
             seen_limit=environment.read("SEEN_LIMIT", _whole(0, MAX_SEEN_LIMIT), default.seen_limit),
             history_days=environment.read("HISTORY_DAYS", _whole(1, MAX_HISTORY_DAYS), default.history_days),
+            pages=environment.read("PAGES", _whole(0, MAX_PAGES), default.pages),
+            page_list=environment.read("PAGE_LIST", _paths, default.page_list),
+            public_stats=environment.read("PUBLIC_STATS", _yes_or_no, default.public_stats),
+            report_backup=environment.read("REPORT_BACKUP", _yes_or_no, default.report_backup),
             timezone=environment.read("TIMEZONE", _timezone, default.timezone),
-            site_name=environment.read("SITE_NAME", _one_line, default.site_name),
+            # Nothing about a heading is a reason to stop counting.
+            site_name=one_line(environment.text("SITE_NAME", is_heading=True) or "", MAX_SITE_NAME) or None,
             free_requests=free_requests,
         )
+
+    @property
+    def limits(self) -> Limits:
+        """How much the document may hold."""
+        return Limits(self.seen_limit, self.history_days, self.pages, self.page_list, self.timezone)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -168,10 +187,12 @@ def _timezone(text: str) -> tzinfo:
         raise ValueError("must be UTC or a name like Europe/Berlin") from error
 
 
-def _one_line(text: str) -> str:
-    if len(text) > 60 or not text.isprintable():
-        raise ValueError("must be one line of at most 60 characters")
-    return text
+def _paths(text: str) -> frozenset[str]:
+    paths = {page_path(path) for path in text.split(",") if path.strip()}
+    known = frozenset(path for path in paths if path is not None)
+    if len(known) < len(paths) or len(known) > MAX_PAGES:
+        raise ValueError(f"must be a comma-separated list of at most {MAX_PAGES} paths like /blog/first-post")
+    return known
 
 
 def address(text: str) -> str:

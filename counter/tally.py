@@ -6,15 +6,21 @@ remembered and shown while the next one is being made.
 
 from __future__ import annotations
 
+import calendar
 import json
-import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from counter.document import LARGEST, decode, is_day
+from counter.document import decode
+from counter.history import History, periods, plus
+from counter.people import People
+from counter.ranking import Ranking
+from counter.visit import ELSEWHERE, Visit
 from privacy import Seen
+
+__all__ = ["Limits", "Tally", "Visit"]
 
 RECENT = 256
 """Visit ids the document remembers. An unclear write is resolved by looking for its id, so this many other visits may
@@ -27,52 +33,40 @@ is recognised unless more entries than these were folded in the meantime."""
 FOLDED_IN_PART = 2000
 """The same while a listing shows but a part of the journal, and so not whether an entry is gone."""
 
-MONTHS = 240
 REQUEST_MONTHS = 24
+SOURCES = 50
 
-_ENTRY = re.compile(r"(\d{4}-\d\d-\d\d)\.([A-Za-z0-9_-]{1,64})\.([a-z]{1,16}|-)\.([0-9a-f]{64}|-)", re.ASCII)
+_Texts = dict[str, tuple[Mapping[str, Any], Mapping[str, str]]]
+_NO_VIEW = {"pageviews": 0, "newVisitors": 0}
+_json = json.JSONEncoder(separators=(",", ":")).encode
+_utf8 = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a document may hold: exact visitor hashes, and days of history."""
+    """How much a document may hold: exact visitor hashes, days of history, pages, among them those that are always
+    there; and the owner's time zone, in which days begin."""
 
     seen: int = 400
     days: int = 400
+    pages: int = 200
+    page_list: frozenset[str] = frozenset()
+    timezone: tzinfo = UTC
 
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One page view: an id that no other visit has, the owner's date (YYYY-MM-DD), the visitor's hash if the browser
-    gave an id, and, for one that is not to be counted, the reason (`crawler`, `prefetch`)."""
-
-    id: str
-    day: str
-    visitor: str | None = None
-    reason: str | None = None
-
-    def entry(self) -> str:
-        """The visit as the name of a journal entry: letters, digits, `.`, `_` and `-` only."""
-        return f"{self.day}.{self.id}.{self.reason or '-'}.{self.visitor or '-'}"
-
-    @classmethod
-    def of_entry(cls, entry: str) -> Visit | None:
-        """The visit that an entry's name holds; None for a name that no visit has."""
-        parts = _ENTRY.fullmatch(entry)
-        if parts is None or not is_day(parts[1]):
-            return None
-        day, visit_id, reason, visitor = parts.groups()
-        return cls(visit_id, day, None if visitor == "-" else visitor, None if reason == "-" else reason)
+    def date(self, at: float) -> str:
+        """The owner's date at `at`, in unix seconds."""
+        return str(datetime.fromtimestamp(at, self.timezone).date())
 
 
 class Tally:
-    """A counter document: `fields` as JSON has them, and the visitors it has `seen`."""
+    """A counter document: its `fields`, as document.decode gives them, and the visitors it has `seen`."""
 
-    __slots__ = ("fields", "seen")
+    __slots__ = ("_texts", "fields", "seen")
 
-    def __init__(self, fields: Mapping[str, Any], seen: Seen) -> None:
+    def __init__(self, fields: Mapping[str, Any], seen: Seen, texts: _Texts | None = None) -> None:
         self.fields = fields
         self.seen = seen
+        self._texts = {} if texts is None else texts
 
     @classmethod
     def empty(cls) -> Tally:
@@ -85,13 +79,34 @@ class Tally:
         return cls(*decode(data, limits.seen))
 
     def encode(self) -> bytes:
-        """The document as it is stored: one JSON object, unknown keys as they came."""
-        document = dict(self.fields)
+        """The document as it is stored: one JSON object in UTF-8, unknown keys as they came."""
+        members = {key: self._text(key, value) for key, value in self.fields.items()}
         if self.seen.sketch is None:
-            document["seen"] = self.seen.hashes
+            members["seen"] = _json(self.seen.hashes)
         else:
-            document["sketch"] = self.seen.sketch.text()
-        return json.dumps(document, separators=(",", ":")).encode("ascii")
+            members["sketch"] = _json(self.seen.sketch.text())
+        return ("{" + ",".join(f"{_json(key)}:{text}" for key, text in members.items()) + "}").encode()
+
+    def _text(self, key: str, value: Any) -> str:
+        if isinstance(value, Ranking):
+            content = value.content().items()
+            texts = (f'"{part}":{self._object(f"{key}.{part}", rows, _utf8)}' for part, rows in content)
+            return "{" + ",".join(texts) + "}"
+        if key in ("days", "weeks", "months"):
+            return self._object(key, value, _json)
+        return _json(value.content() if isinstance(value, People) else value)
+
+    def _object(self, key: str, members: Any, encode: Callable[[Any], str]) -> str:
+        """JSON; of an object with many members, of which a visit changes one, the texts of the others are kept."""
+        if not isinstance(members, dict):
+            return encode(members)
+        before, texts = self._texts.get(key, ({}, {}))
+        texts = {
+            name: texts[name] if before.get(name) is member else f"{encode(name)}:{encode(member)}"
+            for name, member in members.items()
+        }
+        self._texts[key] = members, texts
+        return "{" + ",".join(texts.values()) + "}"
 
     @property
     def pageviews(self) -> int:
@@ -116,13 +131,52 @@ class Tally:
 
     @property
     def days(self) -> Mapping[str, Mapping[str, Any]]:
-        """By date: `pageviews`, `newVisitors`, and in `filtered` what was not counted, by reason."""
+        """By date: `pageviews`, `newVisitors`, `visitors`, and in `filtered` what was not counted, by reason."""
         return self.fields.get("days", {})  # type: ignore[no-any-return]
 
     @property
+    def weeks(self) -> Mapping[str, int]:
+        """Visitors by ISO week (YYYY-Www)."""
+        return self.fields.get("weeks", {})  # type: ignore[no-any-return]
+
+    @property
     def months(self) -> Mapping[str, Mapping[str, Any]]:
-        """By month: the sums of the days that were dropped."""
+        """By month: `visitors`, and the sums of what is not kept by day any more."""
         return self.fields.get("months", {})  # type: ignore[no-any-return]
+
+    @property
+    def people(self) -> People:
+        """The sets of visitors of the running day, week and month."""
+        return self.fields.get("people", People({}))  # type: ignore[no-any-return]
+
+    @property
+    def pages(self) -> Ranking:
+        """The pages by their paths."""
+        return self.fields.get("pages", Ranking())  # type: ignore[no-any-return]
+
+    @property
+    def sources(self) -> Ranking:
+        """Where visitors came from, by host."""
+        return self.fields.get("sources", Ranking())  # type: ignore[no-any-return]
+
+    def views_of(self, kind: str, day: str) -> int:
+        """Page views of the `day`, the ISO `week` or the `month` (as `kind` says) that `day` is in."""
+        first, days = date.fromisoformat(day), 1
+        if kind == "week":
+            first, days = first - timedelta(days=first.weekday()), 7
+        elif kind == "month":
+            first, days = first.replace(day=1), calendar.monthrange(first.year, first.month)[1]
+        dropped = self.months.get(day[:7], {}).get("pageviews", 0) if kind == "month" else 0
+        dates = (str(first + timedelta(number)) for number in range(days))
+        return dropped + sum(int(self.days.get(date_, {}).get("pageviews", 0)) for date_ in dates)
+
+    def people_of(self, kind: str, day: str) -> int | None:
+        """The visitors of that day, week or month; None where nothing is known of them."""
+        label = periods(day)[kind]
+        if kind == "week":
+            return self.weeks.get(label)
+        sums = (self.days if kind == "day" else self.months).get(label, {})
+        return sums.get("visitors") if sums.get("pageviews") or kind == "month" else 0
 
     @property
     def requests(self) -> Mapping[str, int]:
@@ -152,7 +206,7 @@ class Tally:
 
     def add(self, visit: Visit, at: float, limits: Limits) -> Tally:
         """The tally after `visit`, kept at `at` (unix seconds)."""
-        draft = _Draft(self, limits)
+        draft = _Draft(self, limits, visit.day, at)
         draft.apply(visit, at)
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
         return draft.finished()
@@ -168,7 +222,9 @@ class Tally:
         """The tally with the journal's `entries` in it, each once however often it is folded. To be written only over
         the document that this tally was read from, and only if the entries were listed after that. `more`: the journal
         may hold others as well. `removed`: ids whose entries are known to be gone. `at`: now, if it will be written."""
-        draft = _Draft(self, limits)
+        entries = [*entries]
+        today = max((visit.day for visit in entries), default=None) if at is None else limits.date(at)
+        draft = _Draft(self, limits, today, at)
         known = {*self.recent, *self.folded}
         listed: dict[str, None] = {}
         for visit in entries:
@@ -188,75 +244,62 @@ class Tally:
 
     def with_requests(self, month: str, more: int) -> Tally:
         """The tally with `more` storage requests counted in `month` (YYYY-MM)."""
-        requests = {**self.requests, month: _plus(self.requests.get(month, 0), more)}
+        requests = {**self.requests, month: plus(self.requests.get(month, 0), more)}
         for oldest in sorted(requests)[:-REQUEST_MONTHS]:
             del requests[oldest]
-        return Tally({**self.fields, "requests": requests}, self.seen)
+        return Tally({**self.fields, "requests": requests}, self.seen, self._texts)
 
 
 class _Draft:
-    """A tally in the making: copied once, then changed in place by any number of visits."""
+    """A tally in the making: copied once, then changed in place by any number of visits. `today` is the date by the
+    writer's own clock, which alone ends periods."""
 
-    def __init__(self, tally: Tally, limits: Limits) -> None:
+    def __init__(self, tally: Tally, limits: Limits, today: str | None, at: float | None) -> None:
         self.fields = dict(tally.fields)
-        self._days = self.fields["days"] = dict(tally.days)
+        self._history = History(self.fields)
+        self._people = tally.people.turned(today, at) if today else tally.people
+        self._rankings: dict[str, Ranking] = {}
         self._seen = tally.seen
+        self._texts = tally._texts
         self._limits = limits
+        self._today = today
 
     def apply(self, visit: Visit, at: float | None) -> None:
-        fields, more = self.fields, 0
-        if visit.reason is None:
-            if at is not None:
-                fields["updatedAt"] = int(at)
-            # A counter before ours reads `count`: where that was the total, it stays the total.
-            if fields.get("count") == fields["pageviews"]:
-                fields["count"] = _plus(fields["pageviews"], 1)
-            fields["pageviews"] = _plus(fields["pageviews"], 1)
-            if visit.visitor is not None:
-                self._seen, more = self._seen.add(visit.visitor, self._limits.seen)
-                fields["uniqueVisitors"] = _plus(fields["uniqueVisitors"], more)
-        is_new = visit.day not in self._days
-        self._days[visit.day] = _with_visit(self._days.get(visit.day, {}), visit.reason, more)
-        if is_new:
-            self._drop_days()
-
-    def _drop_days(self) -> None:
-        first = _days_before(max(self._days), self._limits.days - 1)
-        dropped = [day for day in self._days if day < first]
-        if not dropped:
+        if visit.reason is not None:
+            self._history.add(visit.day, {**_NO_VIEW, "filtered": {visit.reason: 1}}, {}, self._limits.days)
             return
-        months = {month: dict(sums) for month, sums in self.fields.get("months", {}).items()}
-        for day in dropped:
-            months[day[:7]] = _sum(months.get(day[:7], {}), self._days.pop(day))
-        self.fields["months"] = {month: months[month] for month in sorted(months)[-MONTHS:]}
+        if visit.is_view:
+            self._count(visit, at)
+        self._rank("pages", visit.page, visit, self._limits.pages, self._limits.page_list)
+        self._rank("sources", visit.source, visit, SOURCES)
+
+    def _count(self, visit: Visit, at: float | None) -> None:
+        fields, new, more = self.fields, 0, dict[str, int]()
+        if at is not None:
+            fields["updatedAt"] = int(at)
+        # A counter before ours reads `count`: where that was the total, it stays the total.
+        if fields.get("count") == fields["pageviews"]:
+            fields["count"] = plus(fields["pageviews"], 1)
+        fields["pageviews"] = plus(fields["pageviews"], 1)
+        if visit.visitor is not None:
+            self._seen, new = self._seen.add(visit.visitor, self._limits.seen)
+            self._people, more = self._people.add(visit.day, visit.visitor, self._limits.seen)
+            fields["uniqueVisitors"] = plus(fields["uniqueVisitors"], new)
+        self._history.add(visit.day, {"pageviews": 1, "newVisitors": new}, more, self._limits.days)
+
+    def _rank(self, key: str, name: str | None, visit: Visit, places: int, always: Collection[str] = ()) -> None:
+        if name is None or not (places or always):
+            return
+        if key not in self._rankings:
+            self._rankings[key] = self.fields[key].copy() if key in self.fields else Ranking()
+            self._rankings[key].turn((self._today or visit.day)[:7])
+        if visit.is_view:
+            self._rankings[key].view(visit.day[:7])
+        if name != ELSEWHERE:
+            self._rankings[key].add(name, visit.day[:7], places, always)
 
     def finished(self) -> Tally:
-        return Tally(self.fields, self._seen)
-
-
-def _with_visit(day: Mapping[str, Any], reason: str | None, more: int) -> dict[str, Any]:
-    if reason is None:
-        return _sum(day, {"pageviews": 1, "newVisitors": more})
-    return _sum(day, {"filtered": {reason: 1}})
-
-
-def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    total = {**one, **{key: _plus(one.get(key, 0), other.get(key, 0)) for key in ("pageviews", "newVisitors")}}
-    if "filtered" in other:
-        filtered = dict(one.get("filtered", {}))
-        for reason, times in other["filtered"].items():
-            filtered[reason] = _plus(filtered.get(reason, 0), times)
-        total["filtered"] = filtered
-    return total
-
-
-def _plus(one: int, more: int) -> int:
-    # A number beyond would be refused when it is read again, and the counter stand still for good.
-    return min(one + more, LARGEST)
-
-
-def _days_before(day: str, days: int) -> str:
-    try:
-        return str(date.fromisoformat(day) - timedelta(days=days))
-    except OverflowError:
-        return ""
+        self.fields.update(self._history.fields(), **self._rankings, people=self._people)
+        if not self._people:
+            del self.fields["people"]
+        return Tally(self.fields, self._seen, self._texts)

@@ -12,7 +12,6 @@ from counter.report import NotPublished, Publisher
 from counter.request import Request, Response
 from counter.settings import Environment, Settings
 from counter.store import StoreError
-from counter.tally import Limits
 from counter_store import CounterStore
 from local.memory import MemoryDocuments
 
@@ -79,8 +78,7 @@ class Counter:
         self.settings = Settings.read(
             Environment({"SALT": "salt-for-the-tests", **environment}), free_requests=FREE_REQUESTS
         )
-        limits = Limits(seen=self.settings.seen_limit, days=self.settings.history_days)
-        keeping = CounterStore(self.store, limits, sleep=lambda seconds: None)
+        keeping = CounterStore(self.store, self.settings.limits, sleep=lambda seconds: None)
         self.api = Api(self.settings, keeping, lambda: self.papers if topic else nowhere(), lambda: self.now)
         self._ids = itertools.count(1)
 

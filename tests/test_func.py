@@ -151,7 +151,7 @@ def test_forty_visitors(here: Serving) -> None:
     assert (
         content["days"]
         == {
-            str(datetime.now(UTC).date()): {"pageviews": 80, "newVisitors": 40},
+            str(datetime.now(UTC).date()): {"pageviews": 80, "newVisitors": 40, "visitors": 40},
         }
         or len(content["days"]) == 2
     )

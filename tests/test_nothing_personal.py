@@ -58,7 +58,8 @@ def test_what_is_over_is_dropped() -> None:
             tally = tally.with_requests(day[:7], 1)
     document = json.loads(tally.encode())
 
-    assert min(document["days"]) >= str(date.fromisoformat(max(document["days"])) - timedelta(399))
+    assert len(document["days"]) == 400
+    assert [len(sets) for sets in document["people"].values()] == [2, 2, 2]
     assert (len(document["months"]), len(document["requests"]), len(document["recent"])) == (240, 24, 256)
     assert "seen" not in document
     assert not found_in({"it": tally.encode().decode()}, {"a hash": visitor_hash(SALT, "0")})
@@ -126,9 +127,13 @@ def test_nothing_else_is_kept(tmp_path: Path) -> None:
     assert stored.name == "counter.json"
     assert document["seen"] == [hashlib.sha256(f"{SALT}:{VID}".encode()).hexdigest()]
     assert (document["pageviews"], document["uniqueVisitors"]) == (4, 1)
-    assert day == {"pageviews": 4, "newVisitors": 1, "filtered": {"crawler": 1, "prefetch": 1}}
+    assert day == {"pageviews": 4, "newVisitors": 1, "visitors": 1, "filtered": {"crawler": 1, "prefetch": 1}}
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{12}", visit_id) for visit_id in document["recent"])
-    rest = document.keys() - {"seen", "pageviews", "uniqueVisitors", "days", "recent"}
+    short = hashlib.sha256(f"{SALT}:{VID}".encode()).hexdigest()[:16]
+    assert all(sets == {label: {"seen": [short]} for label in sets} for sets in document["people"].values())
+    months = document.pop("months")
+    assert all(sums == {"visitors": 1} for sums in months.values())
+    rest = document.keys() - {"seen", "pageviews", "uniqueVisitors", "days", "recent", "people", "weeks"}
     assert all(re.fullmatch(r'[0-9{}\[\]":-]*', json.dumps(document[key], separators=(",", ":"))) for key in rest)
     assert log == []
     texts = {

@@ -17,7 +17,6 @@ from counter import entrypoint
 from counter.api import Api
 from counter.report import NotPublished, Publisher
 from counter.settings import Environment, Settings
-from counter.tally import Limits
 from counter_store import REQUEST_SECONDS, CounterStore
 
 MARGIN_SECONDS = 1.5
@@ -52,7 +51,7 @@ def _api() -> Api:
     client = connect("dynamodb", aws.region, aws.dynamodb_endpoint, seconds=REQUEST_SECONDS)
     store = CounterStore(
         DynamoDB(client, aws.table, aws.counter_id),
-        Limits(seen=settings.seen_limit, days=settings.history_days),
+        settings.limits,
     )
 
     @cache

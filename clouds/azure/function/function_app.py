@@ -15,7 +15,6 @@ from counter.api import Api
 from counter.request import Request, Response
 from counter.settings import Environment, Settings
 from counter.store import Unavailable
-from counter.tally import Limits
 from counter_store import CounterStore
 
 SECONDS = 25.0
@@ -100,7 +99,7 @@ def _made() -> Api:
     settings = Settings.read(environment, free_requests=None)
     environment.check()
     entrypoint.tell(settings)
-    store = CounterStore(TableStorage(account.table()), Limits(seen=settings.seen_limit, days=settings.history_days))
+    store = CounterStore(TableStorage(account.table()), settings.limits)
     return Api(settings, store, mail, time.time)
 
 

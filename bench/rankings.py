@@ -1,0 +1,75 @@
+"""Which names a bounded ranking keeps when clients invent some of them: its probation and its threshold, measured.
+
+The traffic is a blog's: `pages` real ones whose popularity falls as 1/rank (Zipf), new ones among them every month, and
+a share of views of paths that somebody made up, most of them once and some of them a few times (scanners come back).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
+from unittest.mock import patch
+
+from bench.live import Row
+from counter import ranking
+from counter.ranking import Ranking
+
+PLACES = 200
+MONTHS = 12
+VIEWS_A_MONTH = 6_000
+
+
+def traffic(pages: int, invented: float, seed: int = 1) -> Iterator[tuple[str, str]]:
+    """Month and path of each view in a year. Invented paths begin with `/?`, which no real one does."""
+    chance, made_up = random.Random(seed), list[str]()
+    for month in range(1, MONTHS + 1):
+        # Every month the newest page is the most popular one, and the others move down by one.
+        names = [f"/new-{number}" for number in range(month, 0, -1)] + [f"/page-{number}" for number in range(pages)]
+        weights = list(accumulate(1 / rank for rank in range(1, len(names) + 1)))
+        for _ in range(VIEWS_A_MONTH):
+            if chance.random() >= invented:
+                yield f"2026-{month:02}", chance.choices(names, cum_weights=weights)[0]
+                continue
+            if made_up and chance.random() < 0.1:
+                yield f"2026-{month:02}", chance.choice(made_up[-200:])
+            else:
+                made_up.append(f"/?{chance.getrandbits(60):x}")
+                yield f"2026-{month:02}", made_up[-1]
+
+
+def outcome(probation: int, admitted: int, pages: int, invented: float) -> tuple[int, int, float]:
+    """Places that invented paths hold in the end; how many of the 100 most viewed pages are there; and the share of
+    the views of the pages shown that was counted in `other` instead."""
+    kept, true = Ranking(), Counter[str]()
+    with patch.multiple(ranking, PROBATION=probation, ADMITTED=admitted):
+        for month, path in traffic(pages, invented):
+            kept.turn(month)
+            kept.view(month)
+            kept.add(path, month, PLACES)
+            true[path] += 1
+    real = {path: views for path, views in true.items() if not path.startswith("/?")}
+    top = sorted(real, key=lambda path: real[path], reverse=True)[:100]
+    shown = {path: row[0] for path, row in kept.names.items() if path in real}
+    missing = sum(real[path] - views for path, views in shown.items())
+    assert sum(kept.views[:1]) == true.total() == sum(row[0] for row in kept.names.values()) + kept.other[0]
+    return len(kept.names) - len(shown), sum(path in shown for path in top), missing / true.total()
+
+
+def choices() -> Iterator[Row]:
+    """Sizes of the probation and thresholds, at 20 % and at 50 % of invented paths."""
+    for pages in (30, 150, 10_000):
+        for probation, admitted in ((0, 1), (16, 3), (32, 3), (64, 2), (64, 3), (64, 4), (128, 3)):
+            told = []
+            for invented in (0.2, 0.5):
+                taken, top, missing = outcome(probation or 1, admitted, pages, invented)
+                told.append(
+                    f"{invented:.0%}: {taken} places, {top} of {min(pages + MONTHS, 100)}, {missing:.2%} missing"
+                )
+            yield f"{pages:,} pages, probation {probation}, admitted at {admitted}", "; ".join(told), ""
+
+
+if __name__ == "__main__":
+    for row in choices():
+        print(row)

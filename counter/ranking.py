@@ -1,0 +1,145 @@
+"""The pages, or the sources, that are named most often: a bounded ranking of names that clients make up.
+
+A new name begins in a probation of few places, kept by Space-Saving (Metwally et al., "Efficient computation of
+frequent and top-k elements in data streams", 2005): a newcomer takes the place, and the count, of the rarest. A name
+that was certainly seen ADMITTED times is admitted to the ranking; if that is full, it must have more views in this
+month and the last than the weakest name there, whose place it takes. So new pages get in, and a flood of invented names
+does not. All views that named anything are counted, so `other`, those of names outside the ranking, makes it exact.
+docs/decisions/0016-rankings.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from counter.history import is_whole, plus
+
+PROBATION = 64
+ADMITTED = 3
+
+Row = tuple[int, ...]
+"""Views in all, in the running month and in the last one; in the probation also what the count may be too high by."""
+
+_EMPTY: Row = (0, 0, 0)
+
+
+class Ranking:
+    """Names with their views. To be changed in place, after `copy`."""
+
+    __slots__ = ("months", "names", "probation", "views")
+
+    def __init__(self) -> None:
+        self.months: Sequence[str] = ()
+        self.names: dict[str, Row] = {}
+        self.probation: dict[str, Row] = {}
+        self.views = _EMPTY
+
+    def copy(self) -> Ranking:
+        """A ranking of its own with the same names."""
+        copy = Ranking()
+        copy.months, copy.names, copy.probation = self.months, dict(self.names), dict(self.probation)
+        copy.views = self.views
+        return copy
+
+    @property
+    def other(self) -> Row:
+        """The views of all names that are not in the ranking."""
+        named = (sum(column) for column in zip(*self.names.values(), strict=True)) if self.names else _EMPTY
+        return tuple(max(views - ranked, 0) for views, ranked in zip(self.views, named, strict=True))
+
+    def count(self, name: str) -> int | None:
+        """The views of `name` as far as they are known; None where nothing is."""
+        row = self.names.get(name) or self.probation.get(name)
+        return row[0] if row else None
+
+    def of(self, month: str) -> list[tuple[str, int]]:
+        """The names that had views in `month` (YYYY-MM), with how many, as far as that is known."""
+        column = self._column(month)
+        return [(name, row[column]) for name, row in self.names.items() if column and row[column]]
+
+    def turn(self, month: str) -> None:
+        """Begins `month` (YYYY-MM) by the writer's clock. The month before stays the last one, and comes back if the
+        clock was wrong."""
+        if self.months[:1] == [month]:
+            return
+        columns = (0, 2, 1) if month in self.months else (0, -1, 1)
+        self.months = [month, *(known for known in self.months if known != month)][:2]
+
+        def turned(row: Row) -> Row:
+            return (*(row[column] if column >= 0 else 0 for column in columns), *row[3:])
+
+        self.names = {name: turned(row) for name, row in self.names.items()}
+        self.probation = {name: turned(row) for name, row in self.probation.items()}
+        self.views = turned(self.views)
+
+    def view(self, month: str) -> None:
+        """Counts a view that named something, in `month`."""
+        self.views = _viewed(self.views, self._column(month))
+
+    def add(self, name: str, month: str, places: int, always: Collection[str] = ()) -> None:
+        """Counts for `name` a view in `month`. The ranking has `places`, some of them kept for the names that are
+        `always` in it."""
+        if name in always and name not in self.names:
+            self.names[name] = self.probation.pop(name, _EMPTY)[:3]
+        if name in self.names:
+            self.names[name] = _viewed(self.names[name], self._column(month))
+            return
+        row = _viewed(self.probation.pop(name, ()) or (*_EMPTY, self._displaced()), self._column(month))
+        if row[0] >= ADMITTED and self._makes_room(row, places - len(always), always):
+            self.names[name] = row[:3]
+        else:
+            self.probation[name] = row
+
+    def _column(self, month: str) -> int:
+        return self.months.index(month) + 1 if month in self.months else 0
+
+    def _displaced(self) -> int:
+        """The count that a newcomer to the probation takes over."""
+        if len(self.probation) < PROBATION:
+            return 0
+        rarest = min(self.probation, key=lambda name: self.probation[name][0] + self.probation[name][3])
+        row = self.probation.pop(rarest)
+        return row[0] + row[3]
+
+    def _makes_room(self, row: Row, places: int, always: Collection[str]) -> bool:
+        weakest_first = sorted((_recent(known), name) for name, known in self.names.items() if name not in always)
+        surplus = weakest_first[: max(len(weakest_first) - places + 1, 0)]
+        if places < 1 or (surplus and surplus[-1][0] >= _recent(row)):
+            return False
+        for _, name in surplus:
+            del self.names[name]
+        return True
+
+    def content(self) -> dict[str, Any]:
+        """The ranking as JSON has it."""
+        members = (("months", self.months), ("names", self.names), ("probation", self.probation), ("views", self.views))
+        return {key: member for key, member in members if member}
+
+    @classmethod
+    def parse(cls, content: Any) -> Ranking:
+        """The ranking that `content` is the JSON of. Raises ValueError."""
+        ranking = cls()
+        try:
+            ranking.months = [str(month) for month in content["months"]][:2]
+            ranking.names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
+            ranking.probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
+            ranking.views = _row(content["views"], 3)
+            "".join((*ranking.names, *ranking.probation)).encode()  # half of a pair could not be stored again
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError("it is no ranking") from error
+        return ranking
+
+
+def _viewed(row: Row, column: int) -> Row:
+    return tuple(plus(number, at in (0, column)) for at, number in enumerate(row))
+
+
+def _recent(row: Row) -> tuple[int, int]:
+    return row[1] + row[2], row[0]
+
+
+def _row(content: Any, length: int) -> Row:
+    if not isinstance(content, list) or len(content) != length or not all(map(is_whole, content)):
+        raise ValueError
+    return tuple(content)
