@@ -1,7 +1,7 @@
-# What there is to do here. `make` lists it; GNU make 3.81 and a POSIX shell are enough.
+# The project's commands. `make` lists them; GNU make 3.81 and a POSIX shell are enough.
 
 ifeq ($(OS),Windows_NT)
-$(error On Windows use WSL, where all of this works: https://learn.microsoft.com/windows/wsl/install)
+$(error Windows is not supported, use WSL: https://learn.microsoft.com/windows/wsl/install)
 endif
 
 VENV   := .venv
@@ -10,13 +10,13 @@ CLOUD  ?= oracle
 ARGS   ?=
 
 clouds := oracle $(notdir $(patsubst %/laptop/engine,%,$(wildcard clouds/*/laptop/engine)))
-$(if $(filter $(CLOUD),$(clouds)),,$(error CLOUD is one of: $(clouds)))
+$(if $(filter $(CLOUD),$(clouds)),,$(error CLOUD must be one of: $(clouds)))
 
 python := $(VENV)/bin/python
 pip    := $(python) -m pip --disable-pip-version-check install --quiet
 
-# For `make contract`: the owner's token, which goes by the environment so that no list of processes shows it; ALONE=yes
-# where nobody else visits the counter; REPORT=yes if the owner may get a mail; ORIGIN=https://page if TOKEN is not known.
+# For `make contract`: TOKEN is your token, passed in the environment so that no process list shows it; ALONE=yes if
+# nobody else visits the counter; REPORT=yes to send a mail; ORIGIN=https://page if you do not know TOKEN.
 export TOKEN
 contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--send-report) \
 	$(if $(ORIGIN),--origin "$(ORIGIN)")
@@ -25,83 +25,83 @@ contract = $(if $(filter yes,$(ALONE)),--alone) $(if $(filter yes,$(REPORT)),--s
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
-	@echo "Options are handed on with ARGS: make run ARGS=--help"
+	@echo "Pass options with ARGS: make run ARGS=--help"
 
-run: $(VENV)/installed-$(CLOUD) ## the counter on this laptop, no account needed; CLOUD=aws and CLOUD=azure too
+run: $(VENV)/installed-$(CLOUD) ## run the counter on this machine, no account needed; also CLOUD=aws, CLOUD=azure
 	@$(python) -m local --cloud $(CLOUD) $(ARGS)
 
 pytest := $(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test: lint ## lint, types, import rules, and every test that is quick
+test: lint ## run lint, type checks, import rules and all quick tests
 	@$(pytest) -m "not slow" $(ARGS)
 
-test-all: test ## the same, and then the tests that take longer
+test-all: test ## the same, and then the slow tests
 	@$(pytest) -m slow $(ARGS)
 
-lint: $(VENV)/installed-test ## ruff, mypy and import-linter
+lint: $(VENV)/installed-test ## run ruff, mypy and import-linter
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy . .github/ship.py .github/release.py
 	@$(VENV)/bin/lint-imports --no-cache
 
-contract: $(python) ## whether a counter that runs somewhere keeps its word: URL=https://host/v1 TOKEN=...
+contract: $(python) ## test a deployed counter against the contract: URL=https://host/v1 TOKEN=...
 	@$(python) -c 'import pytest' 2>/dev/null || $(pip) -r tests/contract/requirements.lock
 	@$(python) -m pytest tests/contract --url "$(URL)" --junitxml build/contract.xml $(contract) $(ARGS)
 
-check: $(python) ## whether your counter works, and what to do if not: URL=https://host/v1, TOKEN=... COUNT=yes REPORT=yes
+check: $(python) ## check that your counter works, or what to do: URL=https://host/v1 TOKEN=... COUNT=yes REPORT=yes
 	@$(python) -m clouds.check "$(URL)" $(if $(ORIGIN),--origin "$(ORIGIN)") \
 	    $(if $(filter yes,$(COUNT)),--count) $(if $(filter yes,$(REPORT)),--report)
 
-bench: $(VENV)/installed-test ## the measurements behind the README's numbers
+bench: $(VENV)/installed-test ## measure the README's figures
 	@$(python) -m bench $(ARGS)
 
-soak: $(VENV)/installed-test ## everything goes wrong at once, then every visit is accounted for: ARGS="--minutes 30 --seed 5"
+soak: $(VENV)/installed-test ## inject every fault at once, then check every visit: ARGS="--minutes 30 --seed 5"
 	@$(python) -m bench.soak $(ARGS)
 
-package: $(python) ## what a cloud runs, in build/CLOUD.zip: CLOUD=aws and CLOUD=azure too
+package: $(python) ## build the function's bundle, build/CLOUD.zip; also CLOUD=aws, CLOUD=azure
 	@$(python) -m clouds.bundle $(CLOUD) $(ARGS)
 
-# The name is a second goal to make, which has nothing to do.
-publish-as: $(python) ## every link leads to your copy on GitHub: make publish-as OWNER/REPOSITORY
+# To make, OWNER/REPOSITORY is a second goal, with nothing to do.
+publish-as: $(python) ## point every link to your copy on GitHub: make publish-as OWNER/REPOSITORY
 	@$(python) tests/make_links.py $(filter-out $@,$(MAKECMDGOALS))
 ifeq (publish-as,$(firstword $(MAKECMDGOALS)))
 $(filter-out publish-as,$(MAKECMDGOALS)):
 	@:
 endif
 
-release: $(python) ## a release, prepared on this machine: VERSION=1.2.0
+release: $(python) ## prepare a release on this machine: VERSION=1.2.0
 	@$(python) .github/release.py prepare "$(VERSION)"
 
-# The packages that the tests share with what is shipped have the versions that are shipped.
-lock: ## the lock files anew, after a change of what is required; needs uv. ARGS=--upgrade: and newer versions of the rest
+# Packages that the tests share with the function have the function's versions.
+lock: ## update the lock files after changing requirements; needs uv. ARGS=--upgrade also raises all versions
 	@for lock in clouds/*/requirements.lock .github/requirements.lock tests/contract/requirements.lock; do \
 	    sed -n 's/^# *\(uv pip compile .*\)/\1 --quiet $(ARGS)/p' "$$lock" | sh -e >/dev/null || exit; \
 	done
 	@uv pip compile --quiet tests/requirements.txt $(cloudy) $(addprefix -c ,$(wildcard clouds/*/requirements.lock)) \
 	    --universal --python-version 3.11 --generate-hashes --no-annotate -o tests/requirements.lock $(ARGS) >/dev/null
 
-clean: ## remove all that was installed, and all caches
+clean: ## remove everything that was installed, and all caches
 	rm -rf $(VENV) clouds/*/laptop/engine/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Running the counter needs what the function needs, and what stands in for its cloud.
+# To run the counter: the function's packages, and those that replace its cloud.
 $(VENV)/installed-oracle: requirements.txt $(python)
-	@echo "Installing what the function needs into $(VENV), once ..."
+	@echo "Installing the function's packages into $(VENV) (first run only, takes a minute or two) ..."
 	@$(pip) -r requirements.txt
 	@touch $@
 
 $(VENV)/installed-%: clouds/%/laptop/engine/requirements.txt clouds/%/requirements.txt $(python)
-	@echo "Installing what the function needs on $* into $(VENV), once ..."
+	@echo "Installing the packages for $* into $(VENV) (first run only, takes a minute or two) ..."
 	@$(pip) -r $<
 	@touch $@
 
-# A cloud that was taken away takes its requirements along.
+# The requirements of the clouds that are present.
 cloudy := $(wildcard clouds/*/requirements.txt clouds/*/laptop/engine/requirements.txt clouds/*/tests/requirements.txt)
 
 $(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/laptop/engine/package-lock.json) $(python)
-	@echo "Installing what the tests need into $(VENV), once ..."
+	@echo "Installing the test packages into $(VENV) (first run only, takes a few minutes) ..."
 	@$(pip) -r tests/requirements.lock
-	@# Now, and not by several tests at once. Without Node the tests that need it are skipped, and say so.
+	@# Installed now, since several tests would do it at once. Without Node the tests that need it are skipped.
 	@for engine in clouds/*/laptop/engine; do \
 	    if npm --version >/dev/null 2>&1; then \
 	        (cd "$$engine" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) || exit; \
@@ -109,14 +109,14 @@ $(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/laptop/engin
 	done
 	@touch $(VENV)/installed-oracle $@
 
-# A name on PATH may be a version manager's shim that fails, so every candidate is run and asked. Oracle's kit for
-# functions (fdk 0.1.128) is at home on Python 3.11 to 3.13; 3.14 may work, 3.15 has lost what it loads functions with.
-# Newer ones are therefore taken only when nothing better is here, and said so.
+# A name on PATH may be a version manager's shim that fails, so every candidate is run and asked. Oracle's FDK (0.1.128)
+# supports Python 3.11 to 3.13; 3.14 may work, and 3.15 removed a module that it needs. A newer Python is therefore used
+# only if there is no other, with a warning.
 good  := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 newer := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < (3, 14))
 bare  := import sys; sys.exit(sys.version_info[:2] < (3, 11))
 
-# Without its Python (upgraded away, or the folder moved) nothing that was installed counts.
+# If the venv's Python is gone (upgraded, or the folder was moved), everything is installed again.
 broken := $(shell test -x $(python) || rm -f $(VENV)/installed-*)
 
 candidates = $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3.13 python3 python python3.14)
@@ -130,7 +130,7 @@ $(python):
 	    for candidate in $(candidates); do \
 	        if "$$candidate" -c '$(newer)' >/dev/null 2>&1; then \
 	            found=$$candidate; \
-	            echo "Warning: only a Python newer than 3.13 is here; Oracle's fdk may not run on it." >&2; \
+	            echo "Warning: only a Python newer than 3.13 was found; Oracle's FDK may not run on it." >&2; \
 	            break; \
 	        elif "$$candidate" -c '$(bare)' >/dev/null 2>&1; then unfit=$$candidate; fi; \
 	    done; \
@@ -138,7 +138,7 @@ $(python):
 	if [ -z "$$found" ] && [ -n "$$unfit" ]; then \
 	    echo "$$unfit has no venv module; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; \
 	elif [ -z "$$found" ]; then \
-	    echo "Python 3.11 or newer is needed; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	    echo "Python 3.11 or newer is needed; install it, or set its path: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
 	trap 'rm -rf $(VENV); exit 130' INT TERM; \
 	"$$found" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
