@@ -25,7 +25,15 @@ from pathlib import Path
 
 CLOUDS = Path(__file__).resolve().parent
 ROOT = CLOUDS.parent
-OURS = ("counter", "counter_store.py", "privacy.py", "clouds/__init__.py")
+OURS = (
+    "counter",
+    "counter_store.py",
+    "privacy.py",
+    "clouds/__init__.py",
+    "web/visitor-counter.js",
+    "web/busuanzi.js",
+    "web/owner.html",
+)
 """What every cloud's function has of this project, beside its own `clouds/NAME/function`."""
 
 GLIBC = (28, 17, 12, 5)

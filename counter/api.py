@@ -78,6 +78,7 @@ class Api:
             "health": (("GET", "HEAD"), self._health),
             "stats": (("GET", "HEAD"), self._stats),
             "report": (("GET", "POST"), self._report),
+            **dict.fromkeys(("visitor-counter.js", "busuanzi.js", "owner"), (("GET", "HEAD"), self._page)),
         }
 
     def answer(self, request: Request) -> Response:
@@ -162,6 +163,11 @@ class Api:
             return error(503, "not_published", f"{problem} Try again; the mail may then come twice.", _RETRY_LATER)
         self._unclear_on = None
         return 200, {"ok": True, "report": True}, {}
+
+    def _page(self, request: Request) -> Answer:
+        from counter.pages import page  # noqa: PLC0415 - a visit does without it
+
+        return page(request.route, request.headers.get("if-none-match", ""), is_public=False)
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)

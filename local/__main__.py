@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 WELCOME = """
   Your visitor counter is running as it would on {cloud}. Every visit goes through the real function.
 
+    Owner's page  {url}{prefix}/owner, with the token {token}
     Demo page     {url}/
-    Counter       {url}{prefix}/counter?vid=me
     Mailbox       {url}/mailbox
-    Owner's page  {url}/web/owner.html, with the token below
 
+  For a page of your own, anywhere on this machine:
+
+    <script defer src="{url}{prefix}/visitor-counter.js"></script>
+    <visitor-counter page referrer local></visitor-counter>
+
+    Ask it        curl '{url}{prefix}/counter?vid=me'
     The report    curl -H 'Authorization: Bearer {token}' {url}{prefix}/report
     Direct call   curl -X POST --data '{{"path":"/report"}}' {url}/invoke
 

@@ -76,7 +76,9 @@ class Hosting:
     def __init__(self, here: Laptop, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.here = here
         invocable = host in ("127.0.0.1", "::1", "localhost")
-        self.gateway = Gateway(here.entrypoint, mailbox=here.mailbox, web_folder=ROOT / "web", invocable=invocable)
+        self.gateway = Gateway(
+            here.entrypoint, mailbox=here.mailbox, web_folder=ROOT / "web" / "demo", invocable=invocable
+        )
         self._address = (host, port)
         self._exit = ExitStack()
 

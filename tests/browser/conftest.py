@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 WEB = Path(__file__).resolve().parents[2] / "web"
+SCRIPT = '<script defer src="/v1/visitor-counter.js"></script>'
 TOKEN = "open-sesame"
 
 # The browser's own notice that a request failed, which no page can hold back.
 NETWORK_NOTICE = "Failed to load resource"
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
 FLAGS = [
+    "--host-resolver-rules=MAP *.example 127.0.0.1",  # a page on this machine alone would not be counted
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -42,14 +45,19 @@ class FakeCounter:
 
     count: int = 1233
     unique: int = 320
+    views: dict[str, int] = field(default_factory=dict)  # by page
     status: int = 200
     drop: bool = False
     cors: bool = True
     cache: str = "no-store"
     answer: str | None = None  # instead of the usual one
+    failure: dict[str, Any] = field(default_factory=dict)  # what a failed answer says besides
+    public: bool = False
+    headers: dict[str, str] = field(default_factory=dict)  # of the pages
     stats: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)  # path -> HTML
     requests: list[web.BaseRequest] = field(default_factory=list)  # to the counter, in order
+    bodies: list[dict[str, Any]] = field(default_factory=list)  # of the POSTs among them
     origin: str = ""
     elsewhere: str = ""  # the same server, as another origin
     ready: threading.Event = field(default_factory=threading.Event)
@@ -58,8 +66,13 @@ class FakeCounter:
 
     @property
     def visitors(self) -> list[str | None]:
-        """The visitor ids that came, None for a visit without."""
-        return [each.query.get("vid") for each in self.requests if each.path.endswith("/counter")]
+        """The visitor ids that came, None for a view without."""
+        return [body.get("vid") for body in self.bodies]
+
+    @property
+    def counted(self) -> int:
+        """How many requests asked to be counted."""
+        return sum("peek" not in body for body in self.bodies)
 
     def hold(self) -> None:
         """Let requests wait until `release`."""
@@ -69,9 +82,8 @@ class FakeCounter:
         """Answer what waits, and what comes."""
         self._tell("set")
 
-    def page(self, body: str, *, path: str = "/page", head: str = "") -> str:
+    def page(self, body: str, *, path: str = "/page", head: str = "", script: str = SCRIPT) -> str:
         """Serve a page with the element's script and this body; return its address."""
-        script = '<script defer src="/web/visitor-counter.js"></script>'
         icon = '<link rel="icon" href="data:,">'
         self.pages[path] = f'<!doctype html><html lang="en"><title>A page</title>{icon}{head}{script}<body>{body}'
         return self.origin + path
@@ -89,7 +101,8 @@ class FakeCounter:
         await runner.setup()
         for _ in range(2):
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.origin, self.elsewhere = (f"http://127.0.0.1:{address[1]}" for address in runner.addresses)
+        here, there = (address[1] for address in runner.addresses)
+        self.origin, self.elsewhere = f"http://site.example:{here}", f"http://counter.example:{there}"
         self.ready.set()
         await stop.wait()
         self._gate.set()
@@ -97,21 +110,25 @@ class FakeCounter:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path in self.pages:
-            return web.Response(text=self.pages[request.path], content_type="text/html")
-        if request.path == "/":
-            return web.FileResponse(WEB / "demo.html")
-        if request.path.startswith("/web/") and (WEB / request.path[5:]).is_file():
-            return web.FileResponse(WEB / request.path[5:])
-        if not request.path.startswith("/v1/"):
+            return web.Response(text=self.pages[request.path], content_type="text/html", headers=self.headers)
+        folder, _, name = request.path.removeprefix("/").rpartition("/")
+        served = {"": WEB / "demo", "web": WEB / "demo", "v1": WEB}.get(folder, WEB / "nowhere")
+        file = served / ("demo.html" if request.path == "/" else "owner.html" if name == "owner" else name)
+        if file.is_file():
+            return web.FileResponse(file, headers={"Cross-Origin-Resource-Policy": "cross-origin"})
+        if folder != "v1":
             return web.Response(status=404)
-        return await self._count(request)
+        return await self._count(request, name)
 
-    async def _count(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _count(self, request: web.BaseRequest, route: str) -> web.StreamResponse:
         cross = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "authorization"}
         headers = {"Cache-Control": self.cache} | (cross if self.cors else {})
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=headers)
         self.requests.append(request)
+        sent: dict[str, Any] = json.loads(await request.read() or b"{}")
+        if route == "counter":
+            self.bodies.append(sent)
         assert self._gate is not None
         await self._gate.wait()
         if self.drop:
@@ -119,18 +136,28 @@ class FakeCounter:
             request.transport.abort()
             return web.Response()  # goes nowhere
         status, answer = self.status, None
-        if request.path.endswith("/stats"):
-            if status == 200 and request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if route == "stats":
+            if status == 200 and request.headers.get("Authorization") != f"Bearer {TOKEN}" and not self.public:
                 status, answer = 401, {"ok": False, "error": "unauthorized"}
             answer = answer or self.stats
-        elif not request.path.endswith("/counter"):
+        elif route != "counter":
             return web.Response(status=404, headers=headers)
         elif status == 200 and not self.answer:
-            peek = "peek" in request.query or request.method != "POST"  # as under COUNT_ON=POST
-            self.count += not peek
-            answer = {"ok": True, "count": self.count, "unique": self.unique, "counted": not peek}
-        body = self.answer or json.dumps(answer or {"ok": False, "error": "unavailable"})
+            answer = self._answer(sent)
+        body = self.answer or json.dumps(answer or {"ok": False, "error": "unavailable", **self.failure})
         return web.Response(status=status, text=body, content_type="application/json", headers=headers)
+
+    def _answer(self, sent: dict[str, Any]) -> dict[str, Any]:
+        reason = "peek" if sent.get("peek") else sent.get("skip")
+        self.count += not reason
+        period = {"count": self.count - 1_000, "visitors": self.unique - 300}
+        answer: dict[str, Any] = {"count": self.count, "unique": self.unique, "ok": True, "counted": not reason}
+        answer |= {"today": period, "week": period, "month": period}
+        if page := sent.get("page"):
+            self.views[page] = self.views.get(page, 0) + (not reason)
+            if self.views[page]:
+                answer["page"] = {"path": page, "count": self.views[page]}
+        return answer | ({"reason": reason} if reason else {})
 
 
 @pytest.fixture
@@ -158,9 +185,9 @@ def _unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="module")  # while it runs, Playwright's loop keeps every other from starting in this thread
+@pytest.fixture(scope="package")  # while it runs, Playwright's loop keeps every other from starting in this thread
 def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests of a file; each opens contexts of its own in it."""
+    """One Chromium for all tests of this folder; each opens contexts of its own in it."""
     try:
         from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - a machine without it skips
     except ImportError:
@@ -170,7 +197,9 @@ def chromium() -> Iterator[Browser]:
     found = next((path for name in named if name and (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+            browser = playwright.chromium.launch(
+                executable_path=found, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+            )
         except Error as error:
             _unavailable(f"Chromium does not start: {error.message.splitlines()[0]}")
             return
@@ -212,7 +241,7 @@ def until() -> Until:
     def wait(page: Page, condition: str, arg: Any = None) -> None:
         page.evaluate(
             """async ([condition, arg]) => {
-              const end = performance.now() + 5000;
+              const end = performance.now() + 20000;
               while (!(CONDITION)) {
                 if (performance.now() > end) throw new Error(`in vain: ${condition}`);
                 await new Promise((resolve) => setTimeout(resolve, 10));
@@ -230,8 +259,8 @@ def new_visitor(chromium: Browser) -> Iterator[NewVisitor]:
     contexts = []
 
     def make(**options: Any) -> Visitor:
-        contexts.append(chromium.new_context(**options))
-        contexts[-1].set_default_timeout(5_000)
+        contexts.append(chromium.new_context(**{"user_agent": USER_AGENT} | options))
+        contexts[-1].set_default_timeout(20_000)  # no measure: a machine may be busy
         return Visitor(contexts[-1])
 
     yield make

@@ -32,7 +32,8 @@ def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, 
     first, second = new_visitor(locale="en-US"), new_visitor(locale="en-US")
     page = first.open(f"{here.url}/")
     until(page, SHOWN.format("count", 1) + "&&" + SHOWN.format("unique", 1))
-    page.reload()
+    page.get_by_role("button", name="Visit again").click()
+    page.wait_for_load_state()
     until(page, SHOWN.format("count", 2) + "&&" + SHOWN.format("unique", 1))
     page.locator("#badge-card").wait_for(state="visible")
     other = second.open(f"{here.url}/")
@@ -59,7 +60,7 @@ def test_either_way_of_counting_counts(count_on: str, tmp_path: Path, new_visito
 
 def test_the_owner_sees_the_numbers(here: Serving, new_visitor: NewVisitor) -> None:
     """The owner's page opens with the token and shows what /stats of the real function says."""
-    page = new_visitor(locale="en-US").open(f"{here.url}/web/owner.html")
+    page = new_visitor(locale="en-US").open(f"{here.url}/v1/owner")
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Show").click()
     page.get_by_role("heading", name="Ada's page").wait_for()

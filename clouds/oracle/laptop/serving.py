@@ -46,7 +46,7 @@ class Serving:
         prefix: str = "/v1",
         region: str = "us-phoenix-1",
         function: Path = ROOT / "func.py",
-        web_folder: Path = ROOT / "web",
+        web_folder: Path = ROOT / "web" / "demo",
         host: str = "127.0.0.1",
         port: int = 0,
         on_line: Callable[[str], None] | None = None,

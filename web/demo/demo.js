@@ -3,12 +3,11 @@
   "use strict"
 
   const byId = id => document.getElementById(id)
-  const at = path => new URL(path, location.href).href
 
   // The snippet names the real addresses, so it works wherever it is pasted.
   const snippet = [
-    `<script defer src="${at("/web/visitor-counter.js")}"><\/script>`,
-    `<visitor-counter src="${at("/v1/counter")}">many</visitor-counter>`,
+    `<script defer src="${location.origin}/v1/visitor-counter.js"><\/script>`,
+    "<visitor-counter page referrer local></visitor-counter>",
   ].join("\n")
   byId("snippet").textContent = snippet
 
@@ -24,19 +23,24 @@
     setTimeout(() => { byId("copy").textContent = "Copy" }, 2000)
   })
 
-  // A view is counted once a page load, so visiting again is loading again.
+  // Visiting again is loading again: this page counts reloads, too.
   byId("again").addEventListener("click", () => location.reload())
   byId("other").addEventListener("click", () => {
-    try { localStorage.removeItem("visitor-counter id") } catch { /* then there is no id to forget */ }
+    try { localStorage.removeItem("visitor-counter id") } catch { /* no id to forget */ }
     location.reload()
   })
 
   const WHY = {
     peek: "Only looked, not counted.",
+    reload: "Not counted: a reload.",
+    origin: "Not counted: this page is not in ALLOWED_ORIGINS.",
     prefetch: "Not counted: the page was loaded ahead.",
     crawler: "Not counted: this looks like a crawler.",
   }
   byId("count").addEventListener("load", ({detail}) => {
+    byId("once").hidden = detail.count !== 1
+    byId("count").hidden = byId("times").hidden = detail.count === 1
+    byId("visitors").textContent = detail.unique === 1 ? "visitor" : "visitors"
     byId("said").textContent = detail.counted === false ? WHY[detail.reason] ?? "Not counted." : "This visit is counted."
   })
   byId("count").addEventListener("error", () => {

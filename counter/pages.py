@@ -1,0 +1,59 @@
+"""The files that the counter serves to browsers: the element, the script for older themes, and the owner's page.
+
+They are read when they are first asked for: a visit, and a cold start for one, does without this module.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from counter.answer import Answer
+from counter.badge import is_known, tag
+
+_WEB = Path(__file__).resolve().parent.parent / "web"
+_SCRIPTS = {
+    "visitor-counter.js": ("visitor-counter.js",),
+    "busuanzi.js": ("visitor-counter.js", "busuanzi.js"),  # fills a theme's elements with what the element says
+}
+_SCRIPT = {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=86400"}
+_PAGE = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def page(name: str, if_none_match: str, is_public: bool) -> Answer:
+    """The file that the route `name` serves, or 304 where the browser has it. `is_public`: anyone may see the numbers,
+    which the owner's page needs to know."""
+    body, headers = _script(name) if name in _SCRIPTS else _owners_page(is_public)
+    if is_known(headers["ETag"], if_none_match):
+        return 304, b"", headers
+    return 200, body, headers
+
+
+@cache
+def _script(name: str) -> tuple[bytes, dict[str, str]]:
+    body = b"\n".join((_WEB / file).read_bytes() for file in _SCRIPTS[name])
+    return body, {**_SCRIPT, "ETag": tag(body)}
+
+
+@cache
+def _owners_page(is_public: bool) -> tuple[bytes, dict[str, str]]:
+    body = (_WEB / "owner.html").read_bytes()
+    if is_public:
+        body = body.replace(b"<html", b"<html data-public", 1)
+    policy = (
+        f"default-src 'none'; script-src {_hash(body, b'script')}; style-src {_hash(body, b'style')}; "
+        "connect-src http: https:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return body, {**_PAGE, "Content-Security-Policy": policy, "ETag": tag(body)}
+
+
+def _hash(body: bytes, element: bytes) -> str:
+    """What a policy calls the content of the one inline `element`."""
+    content = body.partition(b"<%b>" % element)[2].partition(b"</%b>" % element)[0]
+    return f"'sha256-{b64encode(sha256(content).digest()).decode()}'"
