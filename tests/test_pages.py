@@ -29,7 +29,7 @@ class NoStore:
 def ask(path: str, method: str = "GET", **headers: str) -> Response:
     """What a counter without a storage answers."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    api = Api(Settings(), NoStore(), lambda: NoStore(), lambda: 0.0)  # type: ignore[arg-type,return-value]
+    api = Api(Settings(), NoStore(), NoStore, lambda: 0.0)  # type: ignore[arg-type]
     return api.answer(Request(method, path, "id", 9.0, sent))
 
 
@@ -68,7 +68,7 @@ def test_script_for_themes_has_the_element() -> None:
 
 
 def test_policy_of_the_page() -> None:
-    """The owner's page runs its own script and style alone, loads nothing, is framed by nobody and tells no referrer."""
+    """The owner's page runs its own script and style alone, loads nothing, and cannot be framed."""
     answer = ask("/owner")
     policy = answer.headers["Content-Security-Policy"]
     for element in (b"script", b"style"):
