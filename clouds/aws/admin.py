@@ -25,7 +25,7 @@ class Admin:
         self.name = f"{aws.counter_id}.json"
         session = signed_in(environment, profile)
         client = connect("dynamodb", aws.region, aws.dynamodb_endpoint, seconds=SECONDS, session=session)
-        self.documents = DynamoDB(client, aws.table, aws.counter_id)
+        self.documents = DynamoDB(client, aws.table, aws.counter_id, key=aws.key, attribute=aws.attribute)
 
     def before(self, moment: datetime) -> NoReturn:
         """Say how DynamoDB brings back what was. Raises Misconfigured."""

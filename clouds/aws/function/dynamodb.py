@@ -34,7 +34,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from clouds.aws.function import item as stored_item
-from clouds.aws.function.item import KEY, Version
+from clouds.aws.function.item import EXPIRES, Version
 from counter.packing import pack
 from counter.store import PAGE, Conflict, Misconfigured, Unavailable
 
@@ -51,13 +51,14 @@ _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionErro
 _REASONS = {
     "ResourceNotFoundException": "The table was not found: check TABLE_NAME and the region.",
     "AccessDeniedException": "The function may not use the table: check the policy of its role.",
-    "ValidationException": "The table does not take the counter's items: check that its key is counter_id, a text.",
+    "ValidationException": "The table does not take the counter's items: check that TABLE_KEY names its key, a text.",
 }
 _UNKNOWN = "The storage does not know the function, or refuses it: check its role and its region."
 
 
 class DynamoDB:
     """Documents in one table: the document in the item `counter_id`, entries as items `counter_id.journal/ENTRY`.
+    `key` is the table's key, `attribute` where an older counter keeps its number, if that is not one that is known.
 
     `client` is this object's own; `clock` gives monotonic seconds, and `new_version` a text that was never used."""
 
@@ -66,12 +67,18 @@ class DynamoDB:
         client: Any,
         table: str,
         counter_id: str,
+        *,
+        key: str = "counter_id",
+        attribute: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         new_version: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._client = client
         self._table = table
-        self._key = {KEY: {"S": counter_id}}
+        self._key = key
+        self._attribute = attribute
+        self._item = {key: {"S": counter_id}}
+        self._expires = False
         self._journal = f"{counter_id}.journal/"
         self._clock = clock
         self._new_version = new_version
@@ -80,35 +87,44 @@ class DynamoDB:
         client.meta.events.register("before-parse.dynamodb", self._check)
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
-        answer = self._ask("get_item", timeout, TableName=self._table, Key=self._key, ConsistentRead=True)
-        return stored_item.parse(answer["Item"]) if "Item" in answer else None
+        answer = self._ask("get_item", timeout, TableName=self._table, Key=self._item, ConsistentRead=True)
+        item = {name: value for name, value in answer.get("Item", {}).items() if name != self._key}
+        self._expires = EXPIRES in item
+        return stored_item.parse(item, self._attribute) if "Item" in answer else None
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
         stored = pack(data)
         if len(stored) > stored_item.LARGEST:
             raise Misconfigured("The counter's document is too large for an item of a table.")
-        expected = Version.parse(version) if version is not None else None
-        older = expected.name if expected else ""
-        new, numbers = self._new_version(), stored_item.numbers(data, older)
-        attributes = {"version": {"S": new}, "document": {"B": stored}, **numbers}
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
-        is_new = f"attribute_not_exists(#{KEY})"
-        condition, values = expected.condition() if expected else (is_new, {})
+        expected = Version("", self._attribute or "") if version is None else Version.parse(version)
+        new, numbers = expected.after(self._new_version(), data)
+        attributes = {"version": {"S": new.text}, "document": {"B": stored}, **numbers}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes) + f" REMOVE #{EXPIRES}"
+        is_new: tuple[str, dict[str, Any]] = (f"attribute_not_exists(#{self._key})", {})
+        condition, values = expected.condition() if version is not None else is_new
         self._ask(
             "update_item",
             timeout,
             TableName=self._table,
-            Key=self._key,
+            Key=self._item,
             UpdateExpression=update,
             ConditionExpression=condition,
             # No name is written out: `count`, for one, is a word of DynamoDB's own.
-            ExpressionAttributeNames={f"#{name}": name for name in re.findall(r"#(\w+)", update + condition)},
+            ExpressionAttributeNames={f"#{name}": name for name in re.findall(r"#(\w+)", f"{update} {condition}")},
             ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,
         )
-        return str(Version(new, older, numbers[older]["N"]) if older in numbers else Version(new))
+        self._expires = False
+        return str(new)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is in the item that should not stay, for /health."""
+        told = (
+            f"The table's item has {EXPIRES}, by which DynamoDB deletes it where the table's TTL is on. Switch TTL off."
+        )
+        return (told,) if self._expires else ()
 
     def append(self, entry: str, timeout: float) -> None:
-        self._ask("put_item", timeout, TableName=self._table, Item={KEY: {"S": self._journal + entry}})
+        self._ask("put_item", timeout, TableName=self._table, Item={self._key: {"S": self._journal + entry}})
 
     def entries(self, timeout: float) -> list[str]:
         end, found, start = self._clock() + timeout, list[str](), dict[str, Any]()
@@ -118,12 +134,13 @@ class DynamoDB:
                 end - self._clock(),
                 TableName=self._table,
                 ConsistentRead=True,
-                ProjectionExpression=KEY,
-                FilterExpression=f"begins_with({KEY}, :journal)",
+                ProjectionExpression="#key",
+                FilterExpression="begins_with(#key, :journal)",
+                ExpressionAttributeNames={"#key": self._key},
                 ExpressionAttributeValues={":journal": {"S": self._journal}},
                 **start,
             )
-            found += [item[KEY]["S"].removeprefix(self._journal) for item in answer["Items"]]
+            found += [item[self._key]["S"].removeprefix(self._journal) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer or len(found) >= PAGE:
                 return found[:PAGE]
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
@@ -131,7 +148,7 @@ class DynamoDB:
     def remove(self, entries: Sequence[str], timeout: float) -> None:
         end = self._clock() + timeout
         for first in range(0, len(entries), BATCH):
-            keys = [{KEY: {"S": self._journal + entry}} for entry in entries[first : first + BATCH]]
+            keys = [{self._key: {"S": self._journal + entry}} for entry in entries[first : first + BATCH]]
             requests = {self._table: [{"DeleteRequest": {"Key": key}} for key in keys]}
             answer = self._ask("batch_write_item", end - self._clock(), RequestItems=requests)
             if answer.get("UnprocessedItems"):

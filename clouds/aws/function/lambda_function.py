@@ -49,10 +49,8 @@ def _api() -> Api:
     environment.check()
     entrypoint.tell(settings)
     client = connect("dynamodb", aws.region, aws.dynamodb_endpoint, seconds=REQUEST_SECONDS)
-    store = CounterStore(
-        DynamoDB(client, aws.table, aws.counter_id),
-        settings.limits,
-    )
+    documents = DynamoDB(client, aws.table, aws.counter_id, key=aws.key, attribute=aws.attribute)
+    store = CounterStore(documents, settings.limits)
 
     @cache
     def topic() -> Publisher:
@@ -62,7 +60,7 @@ def _api() -> Api:
 
         return Topic(aws.region, aws.topic, aws.sns_endpoint)
 
-    return Api(settings, store, topic, time.time)
+    return Api(settings, store, topic, time.time, documents.warnings)
 
 
 try:

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from clouds.aws.function.client import connect
-from clouds.aws.function.item import KEY
 from local.engine import Engine, EngineFailed, free_port, is_whole, npm_ci
 
 ENGINE = Path(__file__).resolve().parent / "engine"
@@ -82,13 +81,13 @@ class Dynoxide:
         """Return a new client like the function's, for the engine or for the proxy at `url`."""
         return connect("dynamodb", REGION, url or self.url, seconds=SECONDS, session=SESSION)
 
-    def create_table(self, name: str) -> None:
+    def create_table(self, name: str, key: str = "counter_id") -> None:
         """Create a table like Terraform's, unless it exists."""
         try:
             self.client().create_table(
                 TableName=name,
-                KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
             )
         except ClientError as error:

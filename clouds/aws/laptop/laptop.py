@@ -115,7 +115,8 @@ class Laptop:
         """Start the engine and the stand-ins; the function starts with the first calls. Raises EngineFailed."""
         try:
             await self.engine.start()
-            await asyncio.to_thread(self.engine.create_table, self.config.get("TABLE_NAME", TABLE))
+            table, key = self.config.get("TABLE_NAME", TABLE), self.config.get("TABLE_KEY", "counter_id")
+            await asyncio.to_thread(self.engine.create_table, table, key)
             self.proxy = DynamoDBProxy(self.engine.url, self._latency)
             await self.proxy.start()
             await self.sns.start()

@@ -33,7 +33,7 @@ from local.loop_thread import running
 
 TIMEOUT = 5.0
 DAY = "2026-11-20"
-OLDER = ("visit_count", "count", "visitorCount")
+OLDER = ("visit_count", "count", "Count", "visitorCount")
 Item = dict[str, Any]
 
 
@@ -182,10 +182,48 @@ def test_two_counters_in_a_race_lose_nothing(engine: Dynoxide, admin: Any, table
     assert (counted, tally.pageviews) == (50, 150)
 
 
+PICKED_UP: dict[str, tuple[Item, str | None, int]] = {
+    "a key and nothing else": ({}, None, 0),
+    "no number yet": ({"site": {"S": "mine"}, "created_date": {"S": "2020-01-01"}}, None, 0),
+    "no number, but an expiry": ({"ItemExpireTTL": {"N": "1"}, "last_updated": {"N": "1"}}, None, 0),
+    "a number that is text": ({"visit_count": {"S": "41"}}, None, 41),
+    "a number of another name": ({"hits": {"N": "41"}}, "hits", 41),
+    "the named one of several": ({"hits": {"N": "41"}, "count": {"N": "7"}}, "hits", 41),
+    "the named one, that is not there yet": ({"count": {"N": "7"}}, "hits", 0),
+}
+
+
+@pytest.mark.parametrize("kind", PICKED_UP)
+def test_an_older_row_of_another_form_is_picked_up(documents: DynamoDB, admin: Any, table: str, kind: str) -> None:
+    """A number that is text stays text, one that is missing is 0, and one of another name is found by COUNT_ATTRIBUTE;
+    it is kept in step, and what else the row has stays."""
+    item, attribute, count = PICKED_UP[kind]
+    put(admin, table, **item)
+    tally = keep(DynamoDB(documents._client, table, "counter", attribute=attribute), "a", "b")
+    after = stored(admin, table)
+    name = attribute or ("visit_count" if "visit_count" in item else None)
+
+    assert tally.pageviews == count + 2
+    assert name is None or list(after[name].items()) == [(*item.get(name, {"N": "0"}), str(count + 2))]
+    assert {key: after.get(key) for key in item if key not in (name, "ItemExpireTTL", "last_updated")} == {
+        key: value for key, value in item.items() if key not in (name, "ItemExpireTTL", "last_updated")
+    }
+    assert "ItemExpireTTL" not in after
+    assert ("last_updated" in item) is ("last_updated" in after)
+
+
+def test_a_named_number_is_there_from_the_first_visit(documents: DynamoDB, admin: Any, table: str) -> None:
+    """In a table without the item COUNT_ATTRIBUTE is written too, so that an older function can go on from it."""
+    keep(DynamoDB(documents._client, table, "counter", attribute="hits"), "a")
+
+    assert stored(admin, table)["hits"] == {"N": "1"}
+    assert add_one(admin, table, "hits") == 2
+    assert keep(DynamoDB(documents._client, table, "counter", attribute="hits"), "b").pageviews == 3
+
+
 STRANGE: dict[str, Item] = {
-    "a key and nothing else": {},
-    "no number": {"site": {"S": "mine"}},
-    "a number that is text": {"visit_count": {"S": "41"}},
+    "a number of a name that nobody knows": {"hits": {"N": "41"}},
+    "a number that is no number": {"visit_count": {"S": "many"}},
     "a number below zero": {"count": {"N": "-1"}},
     "a fraction": {"visitorCount": {"N": "41.5"}},
     "a number too large": {"count": {"N": "1e30"}},
@@ -212,7 +250,7 @@ def test_what_is_no_counter_is_refused_untouched(documents: DynamoDB, admin: Any
 
 REPAIRABLE: dict[str, dict[str, Any]] = {
     "two older counters": {"count": {"N": "3"}, "visit_count": {"N": "4"}},
-    "an owner's note alone": {"note": {"S": "mine"}},
+    "a number of a name that nobody knows": {"hits": {"N": "41"}},
     "a document that lost itself": {"document": {"B": b"x"}},
     "a version without a document": {"version": {"N": "3"}},
     "an empty version": {"version": {"S": ""}, "document": {"S": "?"}},

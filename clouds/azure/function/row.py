@@ -48,9 +48,10 @@ def row(data: bytes) -> dict[str, Any]:
 def document(row: Mapping[str, Any]) -> bytes:
     """The document that is in `row`, or that an older counter's `count` stands for. Where the row makes no sense this
     is no counter's document either, and refused by whoever reads it."""
+    count = _count(row)
     if "chunks" not in row and "document0" not in row:
-        return json.dumps({"count": _plain(row["count"])} if "count" in row else {}, default=str).encode()
-    data, count = unpack(_packed(row)), _plain(row.get("count"))
+        return json.dumps({"count": count}, default=str).encode()
+    data = unpack(_packed(row))
     return caught_up(data, count) if isinstance(count, int) else data
 
 
@@ -61,6 +62,14 @@ def _packed(row: Mapping[str, Any]) -> bytes:
         if packed := b"".join(chunk for chunk in found if isinstance(chunk, bytes)):
             return packed
     return b"There is a document in this row, but it cannot be read."
+
+
+def _count(row: Mapping[str, Any]) -> object:
+    """An older counter's number, which may be text; 0 where the row has none, None where another might be it."""
+    if "count" not in row:
+        return None if any(type(_plain(value)) in (int, float) for value in row.values()) else 0
+    count = _plain(row["count"])
+    return int(count) if isinstance(count, str) and count.isascii() and count.isdigit() else count
 
 
 def _plain(value: object) -> object:

@@ -142,7 +142,9 @@ class TestTheRow:
 class TestAnOlderCounter:
     """The row `counter`/`1` as an older counter left it, or goes on writing it."""
 
-    @pytest.mark.parametrize("count", [7, EntityProperty(7, EdmType.INT64), 7.0], ids=["Int32", "Int64", "Double"])
+    @pytest.mark.parametrize(
+        "count", [7, EntityProperty(7, EdmType.INT64), 7.0, "7"], ids=["Int32", "Int64", "Double", "text"]
+    )
     def test_its_count_is_picked_up(self, table: TableClient, count: object) -> None:
         """The page views of an older counter are where the new one begins, in whatever type they were kept."""
         table.create_entity({"PartitionKey": "counter", "RowKey": "1", "count": count})
@@ -152,6 +154,15 @@ class TestAnOlderCounter:
         assert tally is not None
         assert (tally.pageviews, tally.unique) == (8, 1)
         assert kept(table)["count"] == 8
+
+    def test_a_row_without_a_count_begins_at_0(self, table: TableClient) -> None:
+        """A row that an older function has made and not counted in yet is a counter at 0."""
+        table.create_entity({"PartitionKey": "counter", "RowKey": "1", "note": "mine"})
+        store = CounterStore(TableStorage(table), Limits())
+        tally = store.keep(Visit("a", DAY), time.time(), time.monotonic() + TIMEOUT)
+
+        assert tally is not None
+        assert (tally.pageviews, kept(table)["count"], kept(table)["note"]) == (1, 1, "mine")
 
     def test_it_loses_nothing_at_the_change(self, table: TableClient) -> None:
         """What the older one counts between our reading and our writing is not overwritten."""
