@@ -165,7 +165,7 @@ class Api:
         return 200, {"ok": True, "report": True}, {}
 
     def _page(self, request: Request) -> Answer:
-        from counter.pages import page  # noqa: PLC0415 - a visit does without it
+        from counter.assets import page  # noqa: PLC0415 - a visit does without it
 
         return page(request.route, request.headers.get("if-none-match", ""), is_public=False)
 

@@ -85,5 +85,5 @@ def test_policy_of_the_page() -> None:
 
 def test_a_visit_does_not_pay_for_it() -> None:
     """Starting the counter neither imports the module that serves files nor reads them."""
-    code = "import sys, func; sys.exit('counter.pages' in sys.modules)"
+    code = "import sys, func; sys.exit('counter.assets' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
