@@ -1,13 +1,16 @@
-"""Ships an image to Oracle Functions from a workflow, without a key of Oracle's: GitHub's own token is exchanged for
-one that lasts an hour.
+"""Ships to Oracle Cloud from a workflow, without a key of Oracle's: GitHub's own token is exchanged for one that lasts
+an hour.
 
     python3 .github/ship.py login                  signs docker in to Oracle's registry
     python3 .github/ship.py deploy IMAGE@DIGEST    makes the function run it; prints previous=IMAGE@DIGEST, what it ran
+    python3 .github/ship.py plan STACK.zip         shows what this Terraform would change; prints plan=JOB
+    python3 .github/ship.py apply JOB              applies that plan
 
-OCI_DOMAIN_URL, OCI_CLIENT_ID, OCI_CLIENT_SECRET, OCI_REGION, OCI_REGISTRY and FUNCTION_OCID come from the environment,
-and so does what GitHub gives a job with `id-token: write`. It needs the oci package.
+OCI_DOMAIN_URL, OCI_CLIENT_ID, OCI_CLIENT_SECRET, OCI_REGION, OCI_REGISTRY, FUNCTION_OCID and STACK_OCID come from the
+environment, and so does what GitHub gives a job with `id-token: write`. It needs the oci package.
 """
 
+import base64
 import json
 import os
 import re
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,9 +26,18 @@ from oci import wait_until
 from oci.auth.signers.token_exchange_signer import TokenExchangeSigner
 from oci.container_registry import ContainerRegistryClient
 from oci.functions import FunctionsManagementClient, models
+from oci.resource_manager import ResourceManagerClient
+from oci.resource_manager import models as stacks
 
 TIMEOUT: Final = 30.0
 LONGEST_UPDATE: Final = 300
+LONGEST_JOB: Final = 1500
+ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED")
+SHOWN: Final = re.compile(
+    r"^\s*(?:# \S+ (?:will|must) be .*|Plan: .*|No changes\..*|Apply complete!.*|.*Error: .*)$", re.MULTILINE
+)
+"""What is shown of a job's log: which things change, and not their values, since anybody can read a workflow's log."""
+
 IMAGE: Final = re.compile(r"(?P<name>[a-z0-9.-]+/[a-z0-9._/-]+:[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
 
 
@@ -41,8 +54,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             case ["deploy", image]:
                 name, digest = split(image)
                 deploy(signer(environ), environ, name, digest)
+            case ["plan", archive]:
+                plan(signer(environ), environ, Path(archive))
+            case ["apply", job]:
+                apply(signer(environ), environ, job)
             case _:
-                raise WrongSetting("use: ship.py login, or: ship.py deploy IMAGE@DIGEST")
+                raise WrongSetting("use: ship.py login, deploy IMAGE@DIGEST, plan STACK.zip or apply JOB")
     except WrongSetting as error:
         print(f"::error title=Ship::{error}", file=sys.stderr)
         return 2
@@ -118,6 +135,40 @@ def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> N
     running = client.get_function(function).data.source_details.image_digest
     if running != digest:
         raise WrongSetting(f"The function runs {running}, not {digest}.")
+
+
+def plan(signer: Any, environ: Mapping[str, str], archive: Path) -> None:
+    """Give the stack this Terraform, and show what an apply would change. Prints the job as `plan`, for `apply`."""
+    client = ResourceManagerClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
+    content = base64.b64encode(archive.read_bytes()).decode()
+    source = stacks.UpdateZipUploadConfigSourceDetails(zip_file_base64_encoded=content)
+    client.update_stack(needed(environ, "STACK_OCID"), stacks.UpdateStackDetails(config_source=source))
+    print(f"plan={run(client, environ, stacks.CreatePlanJobOperationDetails())}", flush=True)
+
+
+def apply(signer: Any, environ: Mapping[str, str], job: str) -> None:
+    """Apply the plan of an earlier job, and nothing else."""
+    client = ResourceManagerClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
+    details = {"execution_plan_strategy": "FROM_PLAN_JOB_ID", "execution_plan_job_id": job}
+    run(client, environ, stacks.CreateApplyJobOperationDetails(**details))
+
+
+def run(client: Any, environ: Mapping[str, str], operation: Any) -> str:
+    """Have Resource Manager do something, show how it ended, and return the job. Raises WrongSetting if it failed."""
+    details = stacks.CreateJobDetails(stack_id=needed(environ, "STACK_OCID"), job_operation_details=operation)
+    job = client.create_job(details).data.id
+    ended = wait_until(
+        client,
+        client.get_job(job),
+        evaluate_response=lambda answer: answer.data.lifecycle_state in ENDED,
+        max_wait_seconds=LONGEST_JOB,
+    )
+    print("\n".join(SHOWN.findall(client.get_job_logs_content(job).data)), file=sys.stderr, flush=True)
+    if ended.data.lifecycle_state != "SUCCEEDED":
+        raise WrongSetting(
+            f"The job {job} of the stack ended as {ended.data.lifecycle_state}. Its log is in the console."
+        )
+    return str(job)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ def environment(address: str) -> dict[str, str]:
         "OCI_REGION": "eu-frankfurt-1",
         "OCI_REGISTRY": "fra.ocir.io",
         "FUNCTION_OCID": "ocid1.fnfunc.oc1..example",
+        "STACK_OCID": "ocid1.ormstack.oc1..example",
     }
 
 
@@ -180,10 +181,89 @@ def test_what_runs_already_is_no_way_back(
     assert "nothing to go back to" in said.err
 
 
+LOG = """\
+Terraform will perform the following actions:
+  # oci_ons_subscription.owner[0] will be created
+      + endpoint = "somebody@example.com"
+Plan: 1 to add, 0 to change, 0 to destroy.
+"""
+
+
+class Stacks:
+    """Resource Manager with one stack, whose jobs end as they are told to."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.uploaded = b""
+        self.jobs: list[Any] = []
+
+    def update_stack(self, ocid: str, details: Any) -> None:
+        """Take the stack's files."""
+        assert ocid == "ocid1.ormstack.oc1..example"
+        assert details.config_source.config_source_type == "ZIP_UPLOAD"
+        self.uploaded = base64.b64decode(details.config_source.zip_file_base64_encoded)
+
+    def create_job(self, details: Any) -> Any:
+        """Begin a job."""
+        assert details.stack_id == "ocid1.ormstack.oc1..example"
+        self.jobs.append(details.job_operation_details)
+        return SimpleNamespace(data=SimpleNamespace(id=f"job-{len(self.jobs)}"))
+
+    def get_job(self, _: str) -> Any:
+        """Say how the job is."""
+        return SimpleNamespace(data=SimpleNamespace(lifecycle_state=self.state))
+
+    def get_job_logs_content(self, _: str) -> Any:
+        """Return the job's log."""
+        return SimpleNamespace(data=LOG)
+
+
+@pytest.fixture
+def stacks(ship: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Stacks:
+    """A Resource Manager in which everything succeeds, unless told otherwise."""
+    here = Stacks("SUCCEEDED")
+    monkeypatch.setattr(ship, "signer", lambda _: None)
+    monkeypatch.setattr(ship, "ResourceManagerClient", lambda config, signer: here)
+    monkeypatch.setattr(ship, "wait_until", lambda client, response, **_: response)
+    return here
+
+
+def test_a_stack_is_planned_and_that_plan_applied(
+    ship: ModuleType, stacks: Stacks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stack gets the files, its plan is shown without values, and what is applied is that plan."""
+    (tmp_path / "stack.zip").write_bytes(b"the files")
+    assert ship.main(["plan", str(tmp_path / "stack.zip")], environment("https://example.com")) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "plan=job-1\n"
+    assert printed.err.splitlines() == [
+        "  # oci_ons_subscription.owner[0] will be created",
+        "Plan: 1 to add, 0 to change, 0 to destroy.",
+    ]
+    assert ship.main(["apply", "job-1"], environment("https://example.com")) == 0
+
+    assert stacks.uploaded == b"the files"
+    assert [job.operation for job in stacks.jobs] == ["PLAN", "APPLY"]
+    assert (stacks.jobs[1].execution_plan_strategy, stacks.jobs[1].execution_plan_job_id) == (
+        "FROM_PLAN_JOB_ID",
+        "job-1",
+    )
+
+
+def test_a_job_that_fails_fails_the_workflow(
+    ship: ModuleType, stacks: Stacks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An apply that did not succeed is an error, and names the job."""
+    stacks.state = "FAILED"
+
+    assert ship.main(["apply", "job-0"], environment("https://example.com")) == 2
+    assert "The job job-1 of the stack ended as FAILED." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, missing, said",
     [
-        ([], "", "use: ship.py login"),
+        ([], "", "use: ship.py login, deploy"),
         (["deploy", "fra.ocir.io/mytenancy/visitor-counter"], "", "must be given as REGISTRY/NAME:TAG@sha256:DIGEST"),
         (["login"], "OCI_DOMAIN_URL", "OCI_DOMAIN_URL is not set"),
         (["login"], "OCI_CLIENT_SECRET", "OCI_CLIENT_SECRET is not set"),

@@ -12,14 +12,16 @@ WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
 
 SIGNS_IN = {
     "oracle": ("build", "staging", "production"),
-    "aws": ("plan", "green", "blue"),
-    "azure": ("plan", "staging", "production"),
+    "aws": ("green", "blue"),
+    "azure": ("staging", "production"),
+    "infrastructure": ("aws", "azure", "oracle-plan", "oracle"),
 }
 """The jobs that sign in to a cloud, without a key."""
 
 WRITES = {
     ("checks.yml", "code"): {"security-events"},
     **{(f"{cloud}.yml", job): {"id-token"} for cloud, jobs in SIGNS_IN.items() for job in jobs},
+    **{(f"{cloud}.yml", "pull-request"): {"pull-requests"} for cloud in ("oracle", "aws", "azure")},
     ("release.yml", "publish"): {"contents", "id-token", "attestations"},
 }
 """The only rights to write, by workflow and job."""
@@ -186,3 +188,34 @@ def test_what_fails_the_contract_goes_back(stage: str) -> None:
     assert 'ship.py deploy "$PREVIOUS"' in commands[tested + 1]
     assert steps_there[tested + 1]["if"].startswith("(failure() || cancelled()) && ")
     assert any(":current" in command for command in commands[tested + 2 :])
+
+
+def test_an_apply_waits_for_approval_and_for_its_variable() -> None:
+    """Terraform changes nothing from a pull request, nothing before somebody switched it on, and nothing without the
+    environment whose reviewers approve it."""
+    jobs = parsed(FOLDER / "infrastructure.yml")["jobs"]
+    for cloud in ("aws", "azure"):
+        job = jobs[cloud]
+        assert f"vars.{cloud.upper()}_TERRAFORM == 'on'" in job["if"]
+        assert job["environment"].endswith(f"&& '{cloud}-plan' || '{cloud}-apply' }}}}")
+        applies = [step for step in job["steps"] if "terraform apply" in step.get("run", "")]
+        assert [step["if"] for step in applies] == ["github.event_name != 'pull_request'"]
+        assert "head.repo.full_name == github.repository" in job["if"]
+    assert "vars.ORACLE_TERRAFORM == 'on'" in jobs["oracle-plan"]["if"]
+    assert (jobs["oracle"]["needs"], jobs["oracle"]["environment"]) == ("oracle-plan", "oracle-apply")
+
+
+@pytest.mark.parametrize(
+    "cloud, first, last",
+    [("oracle", "staging", "production"), ("aws", "green", "blue"), ("azure", "staging", "production")],
+)
+def test_the_branch_test_is_deployed_once_and_proposed(cloud: str, first: str, last: str) -> None:
+    """A push to `test` goes to the first stage only; when that is well, a pull request to main is opened."""
+    workflow = parsed(FOLDER / f"{cloud}.yml")
+    jobs = workflow["jobs"]
+
+    assert workflow[True]["push"]["branches"] == ["main", "test"]
+    assert jobs[last]["if"] == "github.ref == 'refs/heads/main'"
+    assert jobs["pull-request"]["if"] == "github.ref == 'refs/heads/test'"
+    assert jobs["pull-request"]["needs"] == first
+    assert "gh pr create --base main --head test" in jobs["pull-request"]["steps"][0]["run"]
