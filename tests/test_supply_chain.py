@@ -16,6 +16,7 @@ FOLDERS = [
     ROOT,
     ROOT / ".github",
     ROOT / "tests",
+    ROOT / "tests" / "postman",
     *sorted(path for path in (ROOT / "clouds").iterdir() if path.is_dir()),
 ]
 FOLDERS += sorted([*(ROOT / "clouds").glob("*/laptop/engine"), *(ROOT / "clouds").glob("*/t*")])
