@@ -78,7 +78,7 @@ def _first(environment: Environment, understand: Callable[[str], T], *names: str
 def _proxy(text: str) -> Proxy:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme != "http" or not parts.hostname or not parts.hostname.isascii():
             raise ValueError
         host, port = parts.hostname, parts.port or 80
     except ValueError:
