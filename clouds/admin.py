@@ -1,9 +1,8 @@
-"""
-``python -m clouds.admin``: save the counter document, bring back another one, move it to another cloud.
+"""`python -m clouds.admin`: saves the counter document, restores another one, moves it to another cloud.
 
-It goes where the function goes, by the same settings in the environment, as whoever its owner is there: each cloud has
-an ``admin.py`` that knows the way. A document is replaced only by what is a counter, after it was shown and agreed
-to, and never without a copy of what was there. Visits may be counted meanwhile: they are in the copy, or the counter.
+It uses the function's settings from the environment, and your own sign-in at the cloud; each cloud has an `admin.py`
+for that. A document is replaced only by a valid one, after you have seen both and agreed, and its old version is saved
+to a file first. Visits counted in the meantime are in that file or in the counter.
 """
 
 import argparse
@@ -27,41 +26,42 @@ CLOUDS = Path(__file__).resolve().parent
 ROOT = CLOUDS.parent
 SECONDS = 20.0
 ATTEMPTS = 5
+PROGRAM = "python -m clouds.admin"
 
 
 class Refused(Exception):
-    """Nothing was changed; the text says why."""
+    """Nothing was changed; the message says why."""
 
 
 class Doubtful(Unavailable):
-    """The document may have been replaced, or may still be."""
+    """The document may have been replaced, or still be replaced later."""
 
 
 class Admin(Protocol):
-    """The owner's way to a cloud's store, from his own machine, as ``clouds/NAME/admin.py`` brings it."""
+    """The owner's access to a cloud's store from their own machine, implemented in `clouds/NAME/admin.py`."""
 
     name: str
     documents: Documents
 
     def __init__(self, environment: Environment, profile: str | None) -> None:
-        """Go where the settings say, as the user of that profile. Raises SettingsError, StoreError."""
+        """Connect to the store in the settings, as the user of `profile`. Raises SettingsError, StoreError."""
 
     def before(self, moment: datetime) -> bytes:
-        """Return the document as it was at that moment. Raises Misconfigured where the store does not show it."""
+        """Return the document as it was at that moment. Raises Misconfigured if the store does not have it."""
 
 
 class Counter:
-    """The stored document, and the visits that wait for it."""
+    """The stored document, and the visits waiting in the journal."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
     def read(self) -> tuple[bytes, str | None]:
-        """Return the document and its version, both empty when there is none. Raises StoreError."""
+        """Return the document and its version, or empty data and None if there is none. Raises StoreError."""
         return self._documents.read(SECONDS) or (b"", None)
 
     def waiting(self) -> int:
-        """Return how many visits are in the journal and not in the document yet. Raises StoreError."""
+        """Return how many visits are waiting in the journal. Raises StoreError."""
         return len(self._documents.entries(SECONDS))
 
     def complete(self) -> tuple[bytes, int, bool]:
@@ -91,15 +91,13 @@ class Counter:
         raise Refused("there is no document yet")
 
     def replace(self, data: bytes, *, exists: bool, copy: Path) -> None:
-        """
-        Put ``data`` in place of the document, if one ``exists``, which is saved to ``copy`` before. Raises StoreError,
-        OSError, and Refused when a document came or went meanwhile. Where surely nothing changed, no copy stays.
-        """
+        """Replace the document by `data`, after saving it to `copy` if it `exists`. Raises StoreError, OSError, and
+        Refused if a document was created or removed in the meantime. If nothing was changed, the copy is removed."""
         try:
             for _ in range(ATTEMPTS):
                 there, version = self.read()
                 if exists is (version is None):
-                    raise Refused("somebody else made or removed the document just now; nothing was changed")
+                    raise Refused("the document was created or removed just now; nothing was changed, try again")
                 if exists:
                     copy.write_bytes(there)
                 with suppress(Conflict):
@@ -117,21 +115,21 @@ class Counter:
         try:
             self._documents.write(data, version, SECONDS)
         except Unavailable as failure:
-            with suppress(StoreError):  # the answer may have been lost, and not the write
+            with suppress(StoreError):  # perhaps only the answer was lost
                 if failure.in_doubt and self.read()[0] == data:
                     return
             if not failure.in_doubt:
                 raise
-            told = f"{failure} The new document may be there all the same; the old one, if any, is in {copy}."
-            raise Doubtful(told, in_doubt=True) from failure
+            message = f"{failure} The new document may still have been stored; the old one, if any, is in {copy}."
+            raise Doubtful(message, in_doubt=True) from failure
 
 
 KEPT = Limits(seen=MAX_SEEN_LIMIT, days=MAX_HISTORY_DAYS, pages=MAX_PAGES)
-"""As much as any function keeps: the one that counts on drops what is beyond its own settings."""
+"""The largest limits of all settings: the function itself drops what exceeds its own."""
 
 
 def admin(cloud: str) -> type[Admin]:
-    """Return the owner's way to a cloud's store. Raises Refused when a package is not installed."""
+    """Return a cloud's `Admin` class. Raises Refused if a package is not installed."""
     try:
         kind: type[Admin] = importlib.import_module(f"clouds.{cloud}.admin").Admin
     except ModuleNotFoundError as missing:
@@ -142,7 +140,7 @@ def admin(cloud: str) -> type[Admin]:
 
 
 def save(counter: Counter, file: Path, *, over: bool) -> None:
-    """Save the document with all visits that are in the store. Raises Refused, StoreError, OSError."""
+    """Save the document, including the visits in the journal. Raises Refused, StoreError, OSError."""
     data, added, more = counter.complete()
     with file.open("wb" if over else "xb") as saved:
         saved.write(data)
@@ -154,26 +152,26 @@ def save(counter: Counter, file: Path, *, over: bool) -> None:
 
 
 def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> None:
-    """Show what would be replaced and by what, ask, and do it. Raises Refused, StoreError."""
+    """Show the old and the new document, ask, and replace it. Raises Refused, StoreError."""
     try:
         decode(data, 0)
     except NotACounter as problem:
-        raise Refused(f"that is no counter: {problem}") from problem
-    there, version = counter.read()
+        raise Refused(f"that is not a counter document: {problem}") from problem
+    stored, version = counter.read()
     exists = version is not None
-    now = saved_file.described(there) if exists else "nothing: there is no document"
-    print(f"There now:  {now}\nThen there: {saved_file.described(data)}")
+    now = saved_file.described(stored) if exists else "nothing: there is no document"
+    print(f"Now:   {now}\nAfter: {saved_file.described(data)}")
     if waiting := counter.waiting():
-        print(f"{waiting} visits wait in the journal; the function will add them to what is there then.")
+        print(f"Visits waiting in the journal: {waiting}; the function will add them to the new document.")
     if not agreed and not agrees():
         raise Refused("nothing was changed")
     copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
     counter.replace(data, exists=exists, copy=copy)
-    print(f"Done. What was there is in {copy}; to go back: import {copy}" if exists else "Done.")
+    print(f"Done. The old document is in {copy}; to restore it: import {copy}" if exists else "Done.")
 
 
 def agrees() -> bool:
-    """Ask whether to go on. Raises EOFError when nobody is there."""
+    """Ask whether to go on. Raises EOFError if the input is not a terminal."""
     try:
         return input("Replace it? [y/N] ").strip().lower() in ("y", "yes")
     except KeyboardInterrupt:
@@ -182,7 +180,7 @@ def agrees() -> bool:
 
 
 class Options(argparse.Namespace):
-    """What the command line says, and where it says nothing."""
+    """The options of the command line, with their defaults."""
 
     command: str
     cloud = "oracle"
@@ -195,36 +193,36 @@ class Options(argparse.Namespace):
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the command line, described. What goes for every command may stand before it or behind it."""
+    """Return the parser of the command line. Common options may be given before or after the command."""
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     clouds = sorted(path.parent.name for path in CLOUDS.glob("*/admin.py"))
-    common.add_argument("--cloud", choices=clouds, help="where the counter is (default oracle)")
-    common.add_argument("--yes", action="store_true", help="replace what is there without asking")
-    common.add_argument("--profile", help="whom to be, of those in ~/.oci/config or ~/.aws/config")
-    common.add_argument("--local", type=Path, metavar="FOLDER", help="the counter of `make run`, by its data: .local")
-    parser = argparse.ArgumentParser(
-        prog="python -m clouds.admin", description="Save, restore or move the counter.", parents=[common]
+    common.add_argument("--cloud", choices=clouds, help="the counter's cloud (default oracle)")
+    common.add_argument("--yes", action="store_true", help="replace the document or the file without asking")
+    common.add_argument("--profile", help="a profile in ~/.oci/config or ~/.aws/config")
+    common.add_argument(
+        "--local", type=Path, metavar="FOLDER", help="use the counter of `make run`: its data folder, .local"
     )
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Save, restore or move the counter.", parents=[common])
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", parents=[common], help="save the document")
     export.add_argument("file", type=Path)
-    bring = commands.add_parser("import", parents=[common], help="bring in a document, or the one in a daily mail")
+    bring = commands.add_parser("import", parents=[common], help="restore a saved document, or the one in a daily mail")
     bring.add_argument("file", type=Path)
-    start = commands.add_parser("start-at", parents=[common], help="begin anew at a number")
+    start = commands.add_parser("start-at", parents=[common], help="start over at a number")
     start.add_argument("pageviews", type=int)
-    start.add_argument("--visitors", type=int, default=0, help="unique visitors to begin with (default 0)")
-    commands.add_parser("yesterday", parents=[common], help="bring back the document as it was when today began")
+    start.add_argument("--visitors", type=int, default=0, help="unique visitors to start with (default 0)")
+    commands.add_parser("yesterday", parents=[common], help="restore the document as it was at the start of today")
     return parser
 
 
 def run(options: Options) -> None:
-    """Do one command. Raises Refused, StoreError, OSError, and SettingsError."""
+    """Run one command. Raises Refused, StoreError, OSError and SettingsError."""
     variables: Mapping[str, str] | None = None
     if options.local:
         try:
             variables = json.loads((options.local / "function.json").read_text())
         except FileNotFoundError:
-            raise Refused(f"no `make run` is running on {options.local}") from None
+            raise Refused(f"no `make run` is using {options.local}; start it, or name its data folder") from None
     environment = Environment(variables)
     timezone = Settings.read(environment).timezone
     own = admin(options.cloud)(environment, options.profile)
@@ -240,7 +238,7 @@ def run(options: Options) -> None:
         try:
             data = own.before(datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0))
         except Misconfigured as error:
-            raise Refused(f"{error} The daily mail has the document, too: save the mail, and import it") from error
+            raise Refused(f"{error} The daily mail contains the document: save the mail and import it") from error
     put_in_place(counter, own.name, data, agreed=options.yes)
 
 
@@ -250,14 +248,14 @@ def main(given: Sequence[str] | None = None) -> None:
     try:
         run(options)
     except FileExistsError:
-        raise SystemExit(f"restore: {options.file} is there already; --yes writes over it") from None
+        raise SystemExit(f"{PROGRAM}: {options.file} exists; use --yes to overwrite it") from None
     except EOFError:
-        raise SystemExit("restore: nobody is here to ask; nothing was changed, --yes does without") from None
+        raise SystemExit(f"{PROGRAM}: cannot ask without a terminal; nothing was changed, use --yes to agree") from None
     except KeyboardInterrupt:
-        print("\nrestore: stopped; if it was about to replace the document, look before you go on", file=sys.stderr)
+        print(f"\n{PROGRAM}: stopped; check the counter, the document may have been replaced", file=sys.stderr)
         raise SystemExit(130) from None
     except (Refused, StoreError, OSError, ValueError) as error:
-        raise SystemExit(f"restore: {error}") from error
+        raise SystemExit(f"{PROGRAM}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""
-Make what a cloud runs: the function and all it needs, in one archive.
+"""Builds a cloud's bundle: the function and its packages in one archive.
 
     python -m clouds.bundle oracle|aws|azure [--zip FILE] [--folder FOLDER] [--python 3.12] [--machine x86_64]
 
-`clouds/NAME/bundle.toml` is the recipe. The packages are those of `requirements.lock` beside it, by their hashes. The
-same sources make the same archive, bit for bit. It needs Python with pip, and no Docker and no account.
+`clouds/NAME/bundle.toml` is the recipe. The packages come from `requirements.lock` next to it, verified by hash. The
+build is reproducible: the same sources give the same bytes. It needs Python with pip, but no Docker and no account.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ OURS = (
     "web/busuanzi.js",
     "web/owner.html",
 )
-"""What every cloud's function has of this project, beside its own `clouds/NAME/function`."""
+"""The files of this project in every bundle, in addition to `clouds/NAME/function`."""
 
 GLIBC = (28, 17, 12, 5)
-"""Wheels for these minor versions of glibc 2 and older: all three clouds' images have at least glibc 2.28."""
+"""Minor versions of glibc 2 to accept wheels for: all three clouds' images have at least glibc 2.28."""
 
 UNUSED = ("__pycache__", "tests", "*.c", "*.h", "*.pxd", "*.pyi", "*.pyx")
-"""What no package needs to run."""
+"""Files that no package needs at run time."""
 
 INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
-"""What pip notes about its own work."""
+"""Files that pip writes about the installation."""
 
-# Marshalled in version 2, without references: which objects are shared depends on what else is in memory, and the same
-# sources must give the same bytes. Unchecked: the byte code is used whatever the cloud does to the files' times.
+# Marshal version 2 has no references: which objects are shared depends on what else is in memory, and the build must be
+# reproducible. Unchecked byte code is used even if the cloud changes the files' times.
 COMPILE = """
 import importlib.util, marshal, pathlib, sys
 for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
@@ -62,22 +61,21 @@ IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys.
 
 
 class Failed(Exception):
-    """The bundle cannot be made; the text says why."""
+    """The bundle cannot be built; the message says why."""
 
 
 class NotInstalled(Failed):
-    """The packages could not be fetched: the index was not reached, or has other files than the lock knows."""
+    """The packages could not be installed: the index was not reached, or its files differ from the lock file."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """
-    What a cloud's bundle is made of, as its `bundle.toml` says.
+    """The contents of a cloud's bundle, from its `bundle.toml`.
 
     `python` and `machine` are the cloud's. `function` and `packages` are the folders in the archive for our files and
-    for others' packages. `files` maps further names in the archive to files of this repository: the entry point is one.
-    `kept` says what is shipped of each package, as patterns; a package without a line is left out. `largest` is the
-    most bytes that all files may have.
+    for packages. `files` maps more names in the archive, such as the entry point, to files of this repository. `kept`
+    has patterns for the files of each package to ship; a package without an entry is left out. `largest` is the limit
+    for the total size of all files, in bytes.
     """
 
     cloud: str
@@ -101,14 +99,13 @@ class Recipe:
 
 
 def build(recipe: Recipe, folder: Path) -> bool:
-    """
-    Make the tree of a bundle in `folder`, which must be empty or new.
+    """Build the bundle's files in `folder`, which must be empty or new.
 
-    Returns whether it was byte-compiled and imported, which takes the recipe's Python and machine. Raises Failed.
+    Returns whether it was byte-compiled and imported, which needs the recipe's Python and machine. Raises Failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise Failed(f"{folder} is not empty")
+        raise Failed(f"{folder} is not empty; choose a new folder")
     with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
         install(recipe, Path(temporary))
         keep(recipe, Path(temporary), folder / recipe.packages)
@@ -129,14 +126,14 @@ def build(recipe: Recipe, folder: Path) -> bool:
 
 
 def run(problem: str, *command: str) -> None:
-    """Run a command. Raises Failed with the problem and what the command said."""
+    """Run a command. Raises Failed with the problem and the command's error output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{problem}:\n{done.stderr}")
 
 
 def copy(recipe: Recipe, folder: Path) -> list[str]:
-    """Copy our files into the tree, and return the names of all modules among them."""
+    """Copy our files into the bundle, and return the names of their modules."""
     own = f"clouds/{recipe.cloud}"
     sources = [ROOT / name for name in (*OURS, f"{own}/__init__.py", f"{own}/function")]
     names = [path for source in sources for path in (source.rglob("*") if source.is_dir() else [source])]
@@ -153,38 +150,38 @@ def copy(recipe: Recipe, folder: Path) -> list[str]:
 
 
 def install(recipe: Recipe, target: Path) -> None:
-    """Install all of the lock into `target`: wheels for the cloud's Python only, each with the right hash. Raises
+    """Install the packages of the lock file into `target`: only wheels for the cloud's Python, verified by hash. Raises
     NotInstalled."""
     lock = recipe.lock.read_text(encoding="utf-8")
     major, minor = map(int, recipe.python.split("."))
-    # pip picks the wheels of the Python it is told, but decides by the one it runs on which packages are needed at all.
+    # pip selects wheels for the given Python, but evaluates the conditions in the lock file for the one it runs on.
     if conditions(lock, (major, minor)) != conditions(lock, sys.version_info[:2]):
-        raise NotInstalled(f"this Python would take other packages than the cloud's: run it with {recipe.python}")
+        raise NotInstalled(f"this Python would install other packages than the cloud's; use Python {recipe.python}")
     tags = [f"manylinux_2_{minor}_{recipe.machine}" for minor in GLIBC] + [f"manylinux2014_{recipe.machine}"]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     command += ["--root-user-action=ignore", "--require-hashes", "--only-binary=:all:", "--no-compile"]
-    command += [word for tag in tags for word in ("--platform", tag)]
+    command += [argument for tag in tags for argument in ("--platform", tag)]
     command += ["--python-version", recipe.python, "--implementation", "cp", "--target", str(target)]
     command += ["--requirement", str(recipe.lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotInstalled(f"pip did not install {recipe.lock.relative_to(ROOT)}:\n{done.stderr}")
+        raise NotInstalled(f"pip could not install {recipe.lock.relative_to(ROOT)}:\n{done.stderr}")
 
 
 def conditions(lock: str, version: tuple[int, int]) -> list[bool]:
-    """Return whether each condition of a lock on the version of Python holds for this one."""
+    """Return whether each condition on the Python version in a lock file holds for this version."""
     found = re.findall(r"python_full_version (<|>=) '(\d+)\.(\d+)'", lock)
-    return [(version < (int(major), int(minor))) == (sign == "<") for sign, major, minor in found]
+    return [(version < (int(major), int(minor))) == (operator == "<") for operator, major, minor in found]
 
 
 def keep(recipe: Recipe, installed: Path, target: Path) -> None:
-    """Move what is kept of the installed packages to `target`; their licences always are. Raises Failed."""
+    """Move the files to ship from the installed packages to `target`, with their licences. Raises Failed."""
     known = set()
     for metadata in sorted(installed.glob("*.dist-info")):
         name = metadata.name.split("-")[0].lower().replace("_", "-")
         known.add(name)
         with (metadata / "RECORD").open(encoding="utf-8", newline="") as record:
-            # Commands are named as if they were two folders up, where pip would have put them; no cloud calls any.
+            # Scripts are recorded two folders up, where pip would normally put them; no cloud runs any.
             files = {installed / row[0] for row in csv.reader(record) if not row[0].startswith("../")}
         wanted = [path for pattern in recipe.kept.get(name, ()) for path in installed.glob(pattern)]
         wanted += [metadata] if wanted else []
@@ -192,7 +189,7 @@ def keep(recipe: Recipe, installed: Path, target: Path) -> None:
             parts = path.relative_to(installed).parts
             unused = any(Path(part).match(pattern) for part in parts for pattern in UNUSED)
             unused |= path.parent == metadata and path.name in INSTALLER
-            if path.is_file() and not unused and any(path.is_relative_to(one) for one in wanted):
+            if path.is_file() and not unused and any(path.is_relative_to(parent) for parent in wanted):
                 moved = target.joinpath(*parts)
                 moved.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(path, moved)
@@ -201,7 +198,7 @@ def keep(recipe: Recipe, installed: Path, target: Path) -> None:
 
 
 def interpreter(version: str) -> str | None:
-    """Return where a Python of that version is: this one, or one in PATH that answers."""
+    """Return the path of a Python of that version, this one or one in PATH, or None."""
     for name in (sys.executable, f"python{version}"):
         command = [name, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"]
         try:
@@ -215,18 +212,18 @@ def interpreter(version: str) -> str | None:
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
+    """Return the total size of the files in a folder, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def write_zip(folder: Path, file: Path) -> int:
-    """Write the tree as an archive, the same bytes for the same tree, and return its size."""
+    """Write the folder as a reproducible archive, and return its size in bytes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         named = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
         for name, path in sorted(named.items()):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, also where it is made on another system: the modes below are Unix's
+            entry.create_system = 3  # Unix, on every system: the modes below are Unix's
             entry.external_attr = (0o100755 if path.parent.name == "bin" else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
@@ -235,12 +232,12 @@ def write_zip(folder: Path, file: Path) -> int:
 
 def main(given: Sequence[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m clouds.bundle", description="Make the archive of a function.")
+    parser = argparse.ArgumentParser(prog="python -m clouds.bundle", description="Build the function's archive.")
     parser.add_argument("cloud", choices=sorted(path.parent.name for path in CLOUDS.glob("*/bundle.toml")))
-    parser.add_argument("--zip", type=Path, metavar="FILE", help="where to (default build/CLOUD.zip)")
-    parser.add_argument("--folder", type=Path, help="leave the files in this folder, which must be empty or new")
-    parser.add_argument("--python", metavar="3.12", help="for another Python than the cloud's default")
-    parser.add_argument("--machine", choices=("x86_64", "aarch64"), help="for another machine than the default")
+    parser.add_argument("--zip", type=Path, metavar="FILE", help="the archive to write (default build/CLOUD.zip)")
+    parser.add_argument("--folder", type=Path, help="write the files to this folder, which must be empty or new")
+    parser.add_argument("--python", metavar="3.12", help="the Python version, instead of the cloud's default")
+    parser.add_argument("--machine", choices=("x86_64", "aarch64"), help="the machine, instead of the cloud's default")
     options = parser.parse_args(given)
     chosen = {name: getattr(options, name) for name in ("python", "machine") if getattr(options, name)}
     recipe = replace(Recipe.read(options.cloud), **chosen)
@@ -249,15 +246,15 @@ def main(given: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
             tree = options.folder or Path(temporary) / "tree"
             tried = build(recipe, tree)
-            print(f"{size(tree) / 1e6:.1f} MB of files for Python {recipe.python} on Linux, {recipe.machine}.")
+            print(f"Files:   {size(tree) / 1e6:.1f} MB, for Python {recipe.python} on Linux, {recipe.machine}")
             if options.zip or not options.folder:
-                print(f"{file} has {write_zip(tree, file) / 1e6:.1f} MB.")
+                print(f"Archive: {write_zip(tree, file) / 1e6:.1f} MB, {file}")
     except (Failed, OSError) as error:
-        raise SystemExit(f"bundle: {error}") from error
+        raise SystemExit(f"python -m clouds.bundle: {error}") from error
     if not interpreter(recipe.python):
-        print(f"It has no byte code, since Python {recipe.python} is not here: a cold start takes twice as long.")
+        print(f"Warning: no byte code, so a cold start takes twice as long. Install Python {recipe.python} to add it.")
     elif not tried:
-        print("It was not tried here: this is another machine.")
+        print("The import was not tested, because this machine is of another kind.")
 
 
 if __name__ == "__main__":

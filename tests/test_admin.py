@@ -1,4 +1,4 @@
-"""Saving the counter and bringing it back: each is one command, on every cloud, and none loses what it replaces."""
+"""The owner's commands save and restore the counter on every cloud, and never lose what they replace."""
 
 import json
 import os
@@ -40,12 +40,12 @@ Command = Callable[..., str]
 
 
 class Stored:
-    """A counter in one cloud's store, in a place of its own, as its owner reaches it."""
+    """A counter in one cloud's store under its own name, as its owner reaches it."""
 
     def __init__(self, cloud: str, environment: dict[str, str]) -> None:
         own = dict.fromkeys(("OBJECT", "COUNTER_ID", "TABLE_NAME"), f"t{uuid.uuid4().hex}")
         self.cloud = cloud
-        self.environment = own | environment  # the engine's table, where it has made one
+        self.environment = own | environment  # with the engine's table, if it has created one
         self.name: str = own["OBJECT"]
         self.documents: Documents = restore.admin(cloud)(Environment(self.environment), None).documents
 
@@ -61,14 +61,14 @@ class Stored:
         return found[0]
 
     def wait(self, *visits: Visit) -> None:
-        """Let visits wait in the journal."""
+        """Append visits to the journal."""
         for visit in visits:
             self.documents.append(visit.entry(), TIMEOUT)
 
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Run the stand-in alone, its bucket with versions, for all tests of this file."""
+    """Run the stand-in alone, with versioning, for all tests of this file."""
     with Serving(tmp_path_factory.mktemp("cloud"), gateway=False) as serving:
         serving.objects.keep_versions(BUCKET)
         yield serving
@@ -82,7 +82,7 @@ def stored(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stored]:
-    """Return a place where no counter is yet, reachable as `--local .` from an empty folder."""
+    """Return a store without a counter, reachable with `--local .` from an empty folder."""
     cloud: str = request.param
     stored = Stored(cloud, (serving if cloud == "oracle" else engine(cloud)).environment())
     monkeypatch.chdir(tmp_path)
@@ -96,7 +96,7 @@ on_oracle = pytest.mark.parametrize("stored", ["oracle"], indirect=True)
 
 @pytest.fixture
 def command(stored: Stored, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return what runs a command on the stored counter and returns what it said."""
+    """Return a function that runs a command on the stored counter and returns its output."""
 
     def run(*words: str) -> str:
         restore.main([*words, "--cloud", stored.cloud, "--local", "."])
@@ -122,7 +122,7 @@ def test_export_and_import_are_a_round_trip(stored: Stored, command: Command) ->
 
     stored.put(NEW)
     said = command("import", "saved.json", "--yes")
-    assert "There now:  4,567 page views, 890 unique visitors\nThen there: 123 page views" in said
+    assert "Now:   4,567 page views, 890 unique visitors\nAfter: 123 page views" in said
     assert stored.kept() == OLD
 
 
@@ -138,7 +138,7 @@ def test_what_is_replaced_is_kept(stored: Stored, command: Command) -> None:
 
 
 def test_nothing_is_replaced_unasked(stored: Stored, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --yes a person must say yes; where nobody is, nothing happens."""
+    """Without --yes a person must agree; without a terminal nothing happens."""
     stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     for answer, said in (("", "nothing was changed"), ("no", "nothing was changed")):
@@ -146,7 +146,7 @@ def test_nothing_is_replaced_unasked(stored: Stored, command: Command, monkeypat
         assert said in refused(command, "import", "old.json")
     done = from_the_root("--cloud", stored.cloud, "import", Path("old.json").absolute(), "--local", Path.cwd())
     assert (done.returncode, stored.kept()) == (1, NEW)
-    assert "nobody is here to ask" in done.stderr
+    assert "cannot ask without a terminal" in done.stderr
 
     monkeypatch.setattr("builtins.input", ctrl_c)
     assert "nothing was changed" in refused(command, "import", "old.json")
@@ -165,13 +165,13 @@ def ctrl_c(*_: object, **__: object) -> str:
 def test_ctrl_c_is_no_crash(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever stops the command at any other moment is told to look, with the status that shells know."""
+    """Ctrl-C at any other time ends the command with a warning and the usual status."""
     monkeypatch.setattr(restore, "save", ctrl_c)
     with pytest.raises(SystemExit) as left:
         command("export", "saved.json")
 
     assert left.value.code == 130
-    assert "restore: stopped; if it was about to replace the document, look" in capsys.readouterr().err
+    assert "clouds.admin: stopped; check the counter" in capsys.readouterr().err
 
 
 def from_the_root(
@@ -191,7 +191,7 @@ def from_the_root(
 
 @pytest.mark.parametrize("cloud", EVERYWHERE)
 def test_a_cloud_needs_no_other_s_packages(stored: Stored, cloud: str) -> None:
-    """A command asks for the packages of its own cloud only, and names the one that is missing in one line."""
+    """A command needs only its own cloud's packages, and names a missing one in one line."""
     needs = {"oracle": "oci", "aws": "botocore", "azure": "azure"}
     others = ", ".join(f"{package}=None" for name, package in needs.items() if name != stored.cloud)
     program = f"import sys; sys.modules.update({others}); from clouds.admin import main; main(sys.argv[1:])"
@@ -203,24 +203,24 @@ def test_a_cloud_needs_no_other_s_packages(stored: Stored, cloud: str) -> None:
         assert json.loads(stored.kept())["pageviews"] == 41
     else:
         assert done.returncode == 1
-        assert done.stderr.startswith(f"restore: {needs[cloud]}")
+        assert done.stderr.startswith(f"python -m clouds.admin: {needs[cloud]}")
         assert done.stderr.count("\n") == 1
         assert (ROOT / done.stderr.split()[-1]).exists()  # the requirements to install
 
 
 def test_no_path_has_to_be_set(stored: Stored) -> None:
-    """The command finds the modules of every cloud by itself, and says the same in the end; its help needs nothing."""
+    """The command finds every cloud's modules without a PYTHONPATH, and its help needs no packages."""
     words = ("--cloud", stored.cloud, "start-at", "41", "--yes", "--local", Path.cwd())
     done = from_the_root(*words)
     assert done.returncode == 0, done.stderr
-    assert "Then there: 41 page views" in done.stdout
+    assert "After: 41 page views" in done.stdout
     assert json.loads(stored.kept())["pageviews"] == 41
 
     assert from_the_root("--help", start=("-S", "-m", "clouds.admin")).returncode == 0
 
 
 def test_every_cloud_with_an_owner_is_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
-    """The clouds to choose from are the folders there are: taking one away takes nothing else."""
+    """The choices of --cloud are the folders in clouds/, so removing one needs no other change."""
     for folder in ROOT.glob("clouds/*/"):
         assert (folder / "admin.py").exists() or folder.name == "__pycache__"
     with pytest.raises(SystemExit):
@@ -235,31 +235,31 @@ def test_what_is_no_counter_is_not_imported(stored: Stored, command: Command, da
     stored.put(NEW)
     Path("damaged.json").write_bytes(data)
 
-    assert "is no counter" in refused(command, "import", "damaged.json", "--yes")
+    assert "neither a counter document nor" in refused(command, "import", "damaged.json", "--yes")
     assert stored.kept() == NEW
 
 
 def test_a_damaged_document_can_be_saved_and_replaced(stored: Stored, command: Command) -> None:
-    """What the function refuses to touch, the owner can export, and repair by importing; what waits goes on waiting."""
+    """A corrupt document can be exported and replaced by an import; the journal stays as it is."""
     stored.put(b'{"pageviews": -1}')
     stored.wait(Visit("one", "2026-09-21"))
     Path("old.json").write_bytes(OLD)
 
-    assert "17 bytes that are no counter: pageviews is negative" in command("export", "damaged.json")
+    assert "17 bytes that are not a counter document: pageviews is negative" in command("export", "damaged.json")
     assert Path("damaged.json").read_bytes() == b'{"pageviews": -1}'
-    assert "no counter: pageviews is negative\nThen there: 123" in command("import", "old.json", "--yes")
+    assert "not a counter document: pageviews is negative\nAfter: 123" in command("import", "old.json", "--yes")
     assert stored.kept() == OLD
     assert settled(stored.documents).pageviews == 124
 
 
 def settled(documents: Documents) -> Tally:
-    """Let a function fold whatever waits, and return its tally."""
+    """Fold the journal as the function does, and return the tally."""
     store = CounterStore(documents, Limits())
     return store.settle(time.time(), time.monotonic() + TIMEOUT)[0]
 
 
 def test_an_export_has_the_visits_that_wait(stored: Stored, command: Command) -> None:
-    """Visits in the journal are in the file, and the store is left as it is: nobody counts them twice afterwards."""
+    """Visits in the journal are in the file, and the store is left as it is, so that none is counted twice."""
     stored.put(OLD)
     anna, ben = Visit("one", "2026-09-21", "a" * 64), Visit("two", "2026-09-22", "b" * 64)
     stored.wait(anna, ben, Visit("three", "2026-09-22", None, "crawler"))
@@ -271,7 +271,7 @@ def test_an_export_has_the_visits_that_wait(stored: Stored, command: Command) ->
     assert len(stored.documents.entries(TIMEOUT)) == 3
     saved = json.loads(Path("saved.json").read_bytes())
     assert saved["theme"] == {"dark": True}
-    assert saved["days"]["2026-09-22"] == {"pageviews": 1, "newVisitors": 1, "filtered": {"crawler": 1}}
+    assert saved["days"]["2026-09-22"] == {"pageviews": 1, "newVisitors": 1, "filtered": {"crawler": 1}, "visitors": 1}
 
     command("import", "saved.json", "--yes")
     tally = settled(stored.documents)
@@ -280,7 +280,7 @@ def test_an_export_has_the_visits_that_wait(stored: Stored, command: Command) ->
 
 
 def test_an_export_of_the_journal_alone(stored: Stored, command: Command) -> None:
-    """Visits that wait where no document is any more are saved, too."""
+    """Visits in the journal are saved even if there is no document."""
     stored.wait(Visit("one", "2026-09-21", "a" * 64))
 
     assert "1 page views, 1 unique visitors" in command("export", "saved.json")
@@ -349,7 +349,7 @@ def test_what_is_folded_and_gone_during_an_export_is_in_the_file() -> None:
 
 
 def test_an_export_gives_up_on_a_counter_that_never_rests() -> None:
-    """Where the document changes each time, nothing is saved rather than something wrong."""
+    """If the document changes at every attempt, nothing is saved."""
     documents = Folding(OLD, 100)
     documents.append(Visit("one", "2026-09-21").entry(), TIMEOUT)
 
@@ -358,13 +358,13 @@ def test_an_export_gives_up_on_a_counter_that_never_rests() -> None:
 
 
 def test_an_export_overwrites_nothing(stored: Stored, command: Command) -> None:
-    """A file that is there stays, unless it may be overwritten; without a document there is none to save."""
+    """An existing file is kept unless --yes is given; without a document there is nothing to save."""
     assert "no document yet" in refused(command, "export", "saved.json")
     assert not Path("saved.json").exists()
     stored.put(OLD)
     Path("saved.json").write_text("precious")
 
-    assert "is there already" in refused(command, "export", "saved.json")
+    assert "saved.json exists" in refused(command, "export", "saved.json")
     assert Path("saved.json").read_text() == "precious"
     command("export", "saved.json", "--yes")
     assert Path("saved.json").read_bytes() == OLD
@@ -372,7 +372,7 @@ def test_an_export_overwrites_nothing(stored: Stored, command: Command) -> None:
 
 @pytest.mark.parametrize("saved", SAVED)
 def test_a_daily_mail_is_a_backup(stored: Stored, command: Command, saved: Callable[[str, str], bytes]) -> None:
-    """The document in a report is found, however the mail was saved, and is the one that was reported."""
+    """The document in a daily mail is restored exactly, however the mail was saved."""
     document: dict[str, Any] = json.loads(OLD) | {
         "seen": ["a" * 64, "b" * 64],
         "days": {"2026-09-21": {"pageviews": 7}},
@@ -384,12 +384,12 @@ def test_a_daily_mail_is_a_backup(stored: Stored, command: Command, saved: Calla
 
 
 def test_start_at_a_number(stored: Stored, command: Command) -> None:
-    """A counter can begin where another one stopped, whether there is a document or not."""
-    assert "There now:  nothing" in command("start-at", "5000", "--yes")
+    """A counter can start at a number, with or without an existing document."""
+    assert "Now:   nothing" in command("start-at", "5000", "--yes")
     assert json.loads(stored.kept())["pageviews"] == 5000
 
     said = command("start-at", "12", "--visitors", "3", "--yes")
-    assert "There now:  5,000 page views, 0 unique visitors" in said
+    assert "Now:   5,000 page views, 0 unique visitors" in said
     content = json.loads(stored.kept())
     assert (content["pageviews"], content["uniqueVisitors"], content["seen"]) == (12, 3, [])
     assert content["updatedAt"] > time.time() - 60
@@ -401,7 +401,7 @@ def test_start_at_a_number(stored: Stored, command: Command) -> None:
 
 @on_oracle
 def test_yesterday_comes_back(stored: Stored, serving: Serving, command: Command) -> None:
-    """The last version from before today is brought back, wherever it is among the pages of versions."""
+    """The last version from before today is restored, whichever page of the versions it is on."""
     stored.put(b'{"count": 1}')
     age(serving, "objects", 3)
     stored.put(OLD)
@@ -411,8 +411,8 @@ def test_yesterday_comes_back(stored: Stored, serving: Serving, command: Command
     serving.objects.put(BUCKET, f"{stored.name}.other", b"{}")
 
     said = command("yesterday", "--yes")
-    assert "There now:  2,099 page views" in said
-    assert "Then there: 123 page views" in said
+    assert "Now:   2,099 page views" in said
+    assert "After: 123 page views" in said
     assert stored.kept() == OLD
 
 
@@ -423,17 +423,17 @@ def age(here: Serving, table: str, days: float) -> None:
 
 @on_oracle
 def test_yesterday_comes_back_after_a_removal(stored: Stored, serving: Serving, command: Command) -> None:
-    """A document that was removed today comes back from the versions, too."""
+    """A document that was removed today is restored from the versions as well."""
     stored.put(OLD)
     age(serving, "objects", 2)
     serving.objects.delete(BUCKET, stored.name)
 
-    assert "There now:  nothing" in command("yesterday", "--yes")
+    assert "Now:   nothing" in command("yesterday", "--yes")
     assert stored.kept() == OLD
 
 
 def test_without_a_version_the_mails_are_named(stored: Stored, command: Command) -> None:
-    """Where the store has nothing from before today, the command says where else yesterday's document is."""
+    """If the store has no earlier version, the command says where else yesterday's document is."""
     stored.put(NEW)
 
     said = refused(command, "yesterday", "--yes")
@@ -444,19 +444,19 @@ def test_without_a_version_the_mails_are_named(stored: Stored, command: Command)
 
 @on_oracle
 def test_a_damaged_version_is_not_brought_back(stored: Stored, serving: Serving, command: Command) -> None:
-    """If yesterday's document is no counter, today's stays."""
+    """If yesterday's version is corrupt, today's document stays."""
     stored.put(b"[]")
     age(serving, "objects", 2)
     stored.put(NEW)
 
-    assert "that is no counter" in refused(command, "yesterday", "--yes")
+    assert "that is not a counter document" in refused(command, "yesterday", "--yes")
     assert stored.kept() == NEW
 
 
 def test_a_visit_meanwhile_is_in_the_copy(
     stored: Stored, serving: Serving, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A visit that is counted while the owner thinks is in the copy of the old document: the write is conditional."""
+    """A visit counted while the owner decides is in the copy of the old document, since the write is conditional."""
     stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     later = NEW.replace(b"4567", b"4568")
@@ -474,13 +474,13 @@ def test_a_visit_meanwhile_is_in_the_copy(
 
 
 def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored, tmp_path: Path) -> None:
-    """A visit between the last look and the write makes the write look again: nothing is replaced unseen."""
+    """A visit between the last read and the write makes the command read again: nothing is replaced unseen."""
     stored.put(NEW)
     later = NEW.replace(b"4567", b"4568")
     documents, read = stored.documents, stored.documents.read
 
     class Hurried:
-        """The store, with a visit of somebody's just after the first look."""
+        """The store, with a visit just after the first read."""
 
         write, append, entries, remove = documents.write, documents.append, documents.entries, documents.remove
         came = False
@@ -499,7 +499,7 @@ def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored, tmp_path: Pat
 
 
 def test_where_no_copy_can_be_kept_nothing_is_replaced(stored: Stored, tmp_path: Path) -> None:
-    """The copy is written before the document is: a full disk costs nothing."""
+    """The copy is written before the document, so a full disk does no harm."""
     stored.put(NEW)
     with pytest.raises(OSError, match="directory"):
         restore.Counter(stored.documents).replace(OLD, exists=True, copy=tmp_path / "no" / "folder")
@@ -508,12 +508,12 @@ def test_where_no_copy_can_be_kept_nothing_is_replaced(stored: Stored, tmp_path:
 
 
 def test_a_doubtful_replacement_leaves_its_copy(stored: Stored, tmp_path: Path) -> None:
-    """Where nobody can say whether the new document is there, the old one is in the copy, and the message names it."""
+    """If the write is in doubt, the old document is in the copy, and the message names the file."""
     stored.put(NEW)
     documents = stored.documents
 
     class Doubtful:
-        """The store, whose answer to the write is lost, and which a visit comes to at once."""
+        """The store, whose answer to the write is lost, and a visit right after it."""
 
         append, entries, remove, read = documents.append, documents.entries, documents.remove, documents.read
 
@@ -529,12 +529,12 @@ def test_a_doubtful_replacement_leaves_its_copy(stored: Stored, tmp_path: Path) 
 
 
 def test_where_surely_nothing_changed_no_copy_stays(stored: Stored, tmp_path: Path) -> None:
-    """A doubtful answer to a question leaves no doubt about the document: it is as it was."""
+    """If only a read fails, nothing was changed, and the copy is removed."""
     stored.put(NEW)
     documents, answers = stored.documents, [stored.documents.read]
 
     class Busy:
-        """The store, at a moment when somebody else wrote, and where the second question has no answer."""
+        """The store, with a conflict on the write, and no answer to the second read."""
 
         append, entries, remove = documents.append, documents.entries, documents.remove
 
@@ -556,7 +556,7 @@ def test_where_surely_nothing_changed_no_copy_stays(stored: Stored, tmp_path: Pa
 def test_a_document_that_came_meanwhile_is_not_replaced(
     stored: Stored, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who agreed to replace nothing does not replace a document that somebody else made in between."""
+    """If there was no document when the owner agreed, one created in the meantime is not replaced."""
 
     def think(question: str) -> str:
         stored.put(NEW)
@@ -569,7 +569,7 @@ def test_a_document_that_came_meanwhile_is_not_replaced(
 
 @on_oracle
 def test_a_lost_answer_is_no_lost_restore(stored: Stored, serving: Serving, command: Command) -> None:
-    """Where the write went through and its answer did not, the command knows; where nothing did, it says so."""
+    """A write whose answer is lost is recognised as done; a write that never arrived is reported."""
     stored.put(NEW)
     Path("old.json").write_bytes(OLD)
     serving.cloud.faults = Faults({"put:lose-drop": 1.0})
@@ -582,10 +582,10 @@ def test_a_lost_answer_is_no_lost_restore(stored: Stored, serving: Serving, comm
 
 
 def test_waiting_visits_are_named(stored: Stored, command: Command) -> None:
-    """Visits in the journal belong to no document yet; the owner is told that they will be added, and they are."""
+    """Visits in the journal are reported and added to the new document."""
     stored.wait(Visit("one", "2026-09-21"))
 
-    assert "1 visits wait in the journal" in command("start-at", "5", "--yes")
+    assert "Visits waiting in the journal: 1" in command("start-at", "5", "--yes")
     assert settled(stored.documents).pageviews == 6
 
 
@@ -593,7 +593,7 @@ def test_waiting_visits_are_named(stored: Stored, command: Command) -> None:
 def test_a_user_s_configuration_is_enough(
     stored: Stored, serving: Serving, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As a user with an API key in ~/.oci/config, and the function's settings in the environment, it works the same."""
+    """An API key in ~/.oci/config and the function's settings in the environment are enough."""
     stored.put(OLD)
     key = tmp_path / "key.pem"
     key.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
@@ -624,7 +624,7 @@ def test_a_user_s_configuration_is_enough(
 def test_it_works_on_what_make_run_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--local .local` is the counter of `make run`, while it runs."""
     data = tmp_path / ".local"
-    with pytest.raises(SystemExit, match="no `make run` is running"):
+    with pytest.raises(SystemExit, match="no `make run` is using"):
         restore.main(["start-at", "41", "--yes", "--local", str(data)])
     running = Running("--port", "0", "--data", data)
     try:

@@ -1,4 +1,4 @@
-"""The objects of the stand-in keep what Object Storage promises."""
+"""The stand-in's objects keep the promises of Object Storage."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def test_an_object_comes_back_as_it_was_written(objects: Objects) -> None:
 
 
 def test_there_is_nothing_before_the_first_write(objects: Objects) -> None:
-    """An absent object reads as None, and deleting it says so."""
+    """An absent object is None, and deleting it returns False."""
     assert objects.get("b", "o") is None
     assert objects.delete("b", "o") is False
 
@@ -41,7 +41,7 @@ def test_an_etag_never_comes_back(objects: Objects) -> None:
 
 
 def test_if_match_writes_only_over_that_etag(objects: Objects) -> None:
-    """A current ETag writes; a stale one changes nothing."""
+    """A write with the current ETag succeeds; one with a stale ETag changes nothing."""
     first = objects.put("b", "o", b"1")
     second = objects.put("b", "o", b"2", if_match=first)
     with pytest.raises(PreconditionFailed) as failed:
@@ -53,7 +53,7 @@ def test_if_match_writes_only_over_that_etag(objects: Objects) -> None:
 
 
 def test_if_match_on_an_absent_object_fails(objects: Objects) -> None:
-    """There is nothing to match, and nothing gets written."""
+    """A write with an ETag to an absent object fails and writes nothing."""
     with pytest.raises(PreconditionFailed) as failed:
         objects.put("b", "o", b"1", if_match="00000000-0000-0000-0000-000000000000")
 
@@ -62,7 +62,7 @@ def test_if_match_on_an_absent_object_fails(objects: Objects) -> None:
 
 
 def test_create_only_writes_once(objects: Objects) -> None:
-    """The second create fails and leaves the first object alone."""
+    """The second create fails and does not change the object."""
     etag = objects.put("b", "o", b"1", if_none_match="*")
     with pytest.raises(PreconditionFailed) as failed:
         objects.put("b", "o", b"2", if_none_match="*")
@@ -85,7 +85,7 @@ def test_delete_may_have_a_condition(objects: Objects) -> None:
 
 @pytest.mark.parametrize("path", [":memory:", "file"])
 def test_of_racing_creates_one_wins(path: str, tmp_path: Path) -> None:
-    """Sixteen threads create the same object: one succeeds, fifteen are told that it is there."""
+    """Of sixteen threads that create the same object, one succeeds and fifteen fail."""
     objects = Objects(tmp_path / "o.sqlite" if path == "file" else path)
 
     def create(number: int) -> bool:
@@ -105,7 +105,7 @@ def test_of_racing_creates_one_wins(path: str, tmp_path: Path) -> None:
 
 
 def test_racing_increments_lose_nothing(tmp_path: Path) -> None:
-    """Eight writers, half of them through a second opening of the file, each add one 25 times under a condition."""
+    """Eight writers on two connections add one 25 times each with conditional writes, and none is lost."""
     opened = [Objects(tmp_path / "o.sqlite"), Objects(tmp_path / "o.sqlite")]
     opened[0].put("b", "o", b"0")
 
@@ -132,7 +132,7 @@ def test_racing_increments_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    """Objects, ETags and buckets are there again when the file is opened again."""
+    """Objects, ETags and buckets are still there when the file is opened again."""
     objects = Objects(tmp_path / "o.sqlite")
     objects.create_bucket("empty")
     etag = objects.put("b", "o", b"1")
@@ -145,8 +145,8 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     objects.close()
 
 
-def test_listing_is_in_the_order_of_names(objects: Objects) -> None:
-    """Prefix, start (included), end (excluded) and limit narrow a list that is sorted by bytes."""
+def test_listing_is_sorted_by_name(objects: Objects) -> None:
+    """A list is sorted by bytes and narrowed by prefix, start (inclusive), end (exclusive) and limit."""
     for name in ["z", "j/2", "j/1", "j/é", "j", "j0", "J/1"]:
         objects.put("b", name, b"")
     objects.put("other", "j/0", b"")
@@ -162,8 +162,8 @@ def test_listing_is_in_the_order_of_names(objects: Objects) -> None:
     assert names(prefix="x") == []
 
 
-def test_versions_are_kept_where_they_are_wanted(objects: Objects) -> None:
-    """A bucket that keeps versions has all that was replaced or removed, the newest first; no other bucket has."""
+def test_versions_are_kept_on_request(objects: Objects) -> None:
+    """A bucket with versioning lists all replaced and removed objects, newest first; other buckets do not."""
     for bucket in ("kept", "lost"):
         objects.put(bucket, "x", b"before")
     objects.keep_versions("kept")

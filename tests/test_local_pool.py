@@ -1,4 +1,4 @@
-"""A pool of function processes on this machine: calls find one, and whoever restarts or stops it loses none."""
+"""A pool of function processes: calls get a running one, and restarting or stopping it leaves none behind."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from local.pool import ContainerFailed, Pool
 
 
 class Process:
-    """What a pool is made of, at its simplest. Every third one cannot start."""
+    """The simplest container. Every third one fails to start."""
 
     made = 0
 
-    def __init__(self, hear: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None]) -> None:
         type(self).made += 1
         self.number = self.made
         self.alive = False
@@ -34,8 +34,8 @@ class Process:
         self.alive = False
 
 
-def test_one_that_does_not_start_costs_no_other(loop: LoopThread) -> None:
-    """Those that were started beside it are there for the next calls, and a restart starts as many as there were."""
+def test_a_container_that_does_not_start_affects_no_other(loop: LoopThread) -> None:
+    """Those started at the same time take the next calls, and a restart starts as many as were running."""
     Process.made = 0
 
     async def run() -> list[list[int]]:
@@ -55,19 +55,18 @@ def test_one_that_does_not_start_costs_no_other(loop: LoopThread) -> None:
     assert loop.run(run()) == [[1, 2], [2, 2], [4, 5]]
 
 
-def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
-    """It never has more than its size, and after its stop none, whatever started meanwhile; those that it ends take
-    their time beside them."""
-    everybody: list[Slow] = []
+def test_a_restart_during_calls_leaves_no_container_behind(loop: LoopThread) -> None:
+    """The pool never runs more containers than its size, besides those that are stopping, and none after its stop."""
+    made: list[Slow] = []
 
-    def make(hear: Callable[[str], None]) -> Slow:
-        everybody.append(Slow())
-        return everybody[-1]
+    def make(on_line: Callable[[str], None]) -> Slow:
+        made.append(Slow())
+        return made[-1]
 
     async def run() -> None:
         pool = Pool(make, size=4)
 
-        async def call(one: Slow) -> None:
+        async def call(container: Slow) -> None:
             await asyncio.sleep(0.001)
 
         async def caller() -> None:
@@ -75,24 +74,24 @@ def test_a_restart_amid_calls_loses_sight_of_none(loop: LoopThread) -> None:
                 with suppress(ContainerFailed):
                     await pool.use(call)
                 assert len(pool.containers) <= pool.size
-                assert sum(each.alive for each in everybody) <= 2 * pool.size
+                assert sum(container.alive for container in made) <= 2 * pool.size
 
         calling = [asyncio.create_task(caller()) for _ in range(4)]
         for _ in range(5):
             await asyncio.sleep(0.004)
             await pool.restart()
-            assert {each for each in everybody if each.alive} <= set(pool.containers)
+            assert {container for container in made if container.alive} <= set(pool.containers)
         await pool.stop()
         await asyncio.gather(*calling)
 
     loop.run(run())
 
-    assert len(everybody) > 8
-    assert not any(each.alive for each in everybody)
+    assert len(made) > 8
+    assert not any(container.alive for container in made)
 
 
 class Slow:
-    """What a pool is made of, if it takes its time to start and to stop."""
+    """A container that is slow to start and to stop."""
 
     alive = False
 
@@ -108,5 +107,5 @@ class Slow:
 
 
 async def number(process: Process) -> int:
-    """Return which process it is."""
+    """Return the process's number."""
     return process.number

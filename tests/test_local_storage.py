@@ -1,4 +1,4 @@
-"""Oracle's own SDK cannot tell the stand-in from the services, as far as the counter uses them."""
+"""The stand-in answers Oracle's own SDK as the real services do, for everything the counter uses."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def signer(here: Serving) -> Any:
 
 
 def options(here: Serving) -> dict[str, Any]:
-    """Return what both clients are built with: no retries, no circuit breaker, little patience."""
+    """Return the options of both clients: no retries, no circuit breaker, short timeouts."""
     return {
         "service_endpoint": here.cloud_url,
         "retry_strategy": oci.retry.NoneRetryStrategy(),
@@ -71,19 +71,19 @@ def notifications(here: Serving, signer: Any) -> Iterator[Any]:
 
 
 def refusal(call: Callable[[], object]) -> tuple[int, str | None]:
-    """Return the status and code with which a call is refused."""
+    """Return the status and code of a refused call."""
     with pytest.raises(oci.exceptions.ServiceError) as error:
         call()
     return error.value.status, error.value.code
 
 
-def test_the_namespace_is_told(storage: Any) -> None:
+def test_the_namespace_is_known(storage: Any) -> None:
     """GetNamespace returns the one namespace."""
     assert storage.get_namespace().data == NAMESPACE
 
 
 def test_what_is_put_can_be_read(storage: Any) -> None:
-    """A GET returns the bytes and the ETag of the PUT, whatever is in the object's name."""
+    """A GET returns the bytes and the ETag of the PUT, whatever characters the name has."""
     for name in ("counter.json", "journal/2026/a b+c%2F?é.json"):
         put = storage.put_object(NAMESPACE, BUCKET, name, b'{"count":1}')
         got = storage.get_object(NAMESPACE, BUCKET, name)
@@ -96,7 +96,7 @@ def test_what_is_put_can_be_read(storage: Any) -> None:
 
 
 def test_a_large_object_passes(storage: Any) -> None:
-    """The stand-in has no size limit of its own, and does not mind Expect: 100-continue."""
+    """The stand-in has no size limit and accepts `Expect: 100-continue`."""
     data = bytes(3_000_000)
     storage.put_object(NAMESPACE, BUCKET, "o", data)
 
@@ -104,7 +104,7 @@ def test_a_large_object_passes(storage: Any) -> None:
 
 
 def test_conditions_answer_as_oracle_does(storage: Any) -> None:
-    """412 tells which condition failed; what was there stays."""
+    """A 412 says which condition failed, and the object is unchanged."""
     put, read = storage.put_object, storage.get_object
     first = put(NAMESPACE, BUCKET, "o", b"1", if_none_match="*").headers["etag"]
     second = put(NAMESPACE, BUCKET, "o", b"2", if_match=first).headers["etag"]
@@ -133,7 +133,7 @@ def test_each_404_has_its_code(storage: Any) -> None:
 
 
 def test_an_unsigned_request_is_refused(here: Serving) -> None:
-    """Without an Authorization header there is only 401, for both services."""
+    """Without an Authorization header both services answer 401."""
     for method, path in (
         ("GET", "/n"),
         ("PUT", f"/n/{NAMESPACE}/b/{BUCKET}/o/o"),
@@ -149,7 +149,7 @@ def test_an_unsigned_request_is_refused(here: Serving) -> None:
 
 @pytest.mark.parametrize("target", ["*", "/", "//", "/n/", "/n//b//o/", "/n/local/b", "/%ff/%00", "/n/local/b/x/y/z"])
 def test_no_request_confuses_it(here: Serving, target: str) -> None:
-    """Whatever path is asked for, the answer is a client error or a namespace, never a failure."""
+    """Any path gets a client error or a namespace, never a server error."""
     connection = HTTPConnection(urlsplit(here.cloud_url).netloc)
     connection.putrequest("GET", target)
     connection.putheader("Authorization", "Signature")
@@ -160,7 +160,7 @@ def test_no_request_confuses_it(here: Serving, target: str) -> None:
 
 
 def test_a_head_has_headers_only(storage: Any) -> None:
-    """HEAD returns the ETag; its 404 has no body, so no code."""
+    """HEAD returns the ETag; its 404 has no body and so no code."""
     etag = storage.put_object(NAMESPACE, BUCKET, "o", b"1").headers["etag"]
 
     assert etag == storage.head_object(NAMESPACE, BUCKET, "o").headers["etag"]
@@ -168,7 +168,7 @@ def test_a_head_has_headers_only(storage: Any) -> None:
 
 
 def test_a_list_has_pages(storage: Any) -> None:
-    """Pages of `limit` names follow each other by `nextStartWith`; other fields come when asked for."""
+    """A list comes in pages of `limit` names, linked by `nextStartWith`; other fields come on request."""
     names = [f"journal/{number:02}" for number in range(25)]
     for name in [*names, "counter.json"]:
         storage.put_object(NAMESPACE, BUCKET, name, b"12")
@@ -188,8 +188,8 @@ def test_a_list_has_pages(storage: Any) -> None:
     assert refusal(lambda: storage.list_objects(NAMESPACE, BUCKET, limit=1001)) == (400, "InvalidParameter")
 
 
-def test_a_batch_delete_says_what_became_of_each(storage: Any) -> None:
-    """Objects go unless they are absent or their condition fails; the others do not suffer."""
+def test_a_batch_delete_reports_each_result(storage: Any) -> None:
+    """Objects are deleted unless they are absent or their condition fails, whatever happens to the others."""
     for name in ("a", "b", "c"):
         storage.put_object(NAMESPACE, BUCKET, name, b"")
     models = oci.object_storage.models
@@ -208,7 +208,7 @@ def test_a_batch_delete_says_what_became_of_each(storage: Any) -> None:
 
 
 def test_the_record_shows_what_went_over_the_wire(here: Serving, storage: Any) -> None:
-    """Each request is counted by its kind and remembered with its headers and status."""
+    """Each request is counted by kind and recorded with its headers and status."""
     etag = storage.put_object(NAMESPACE, BUCKET, "o", b"1", if_none_match="*").headers["etag"]
     storage.put_object(NAMESPACE, BUCKET, "o", b"2", if_match=etag)
     storage.list_objects(NAMESPACE, BUCKET, prefix="j/")
@@ -221,8 +221,8 @@ def test_the_record_shows_what_went_over_the_wire(here: Serving, storage: Any) -
     assert here.cloud.requests.of("get")[0].status == 404
 
 
-def test_a_message_lands_in_the_mailbox(here: Serving, notifications: Any) -> None:
-    """A published message is kept with its title, and is harmless text on the mailbox page."""
+def test_a_message_is_in_the_mailbox(here: Serving, notifications: Any) -> None:
+    """A published message is stored with its title, and is escaped on the mailbox page."""
     message = oci.ons.models.MessageDetails(title="Report <b>", body="<script>alert(1)</script>")
     result = notifications.publish_message(TOPIC, message).data
 
@@ -233,7 +233,7 @@ def test_a_message_lands_in_the_mailbox(here: Serving, notifications: Any) -> No
 
 
 def test_notifications_refuse_as_oracle_does(notifications: Any) -> None:
-    """An unknown topic is "not authorized or not found", and 64 KB is the limit."""
+    """An unknown topic is "not authorized or not found", and more than 64 KB are refused."""
     small, large = (oci.ons.models.MessageDetails(title="t", body="x" * size) for size in (1, 70_000))
 
     assert refusal(lambda: notifications.publish_message("ocid1.other", small)) == (404, "NotAuthorizedOrNotFound")
@@ -253,7 +253,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "slow"])
 def test_a_fault_acts_before_or_after(here: Serving, storage: Any, kind: str) -> None:
-    """A lost write is there and the caller does not know; a refused one is not; a late one comes afterwards."""
+    """A lost write is stored although the client gets an error, a refused one is not, and a late one comes later."""
     here.cloud.faults = Faults({kind: 1}, late_seconds=READ_TIMEOUT + 0.3, hang_seconds=10)
     if kind in REFUSED:
         assert REFUSED[kind] == refusal(lambda: storage.put_object(NAMESPACE, BUCKET, "o", b"1"))
@@ -262,15 +262,15 @@ def test_a_fault_acts_before_or_after(here: Serving, storage: Any, kind: str) ->
             storage.put_object(NAMESPACE, BUCKET, "o", b"1")
     at_once = here.objects.get(BUCKET, "o") is not None
     here.settle()
-    in_the_end = here.objects.get(BUCKET, "o") is not None
+    later = here.objects.get(BUCKET, "o") is not None
 
-    assert (kind.startswith("lose-"), kind.startswith("lose-") or kind == "late") == (at_once, in_the_end)
+    assert (kind.startswith("lose-"), kind.startswith("lose-") or kind == "late") == (at_once, later)
     seen = here.cloud.requests.of("put")[0]
-    assert (kind, in_the_end) == (seen.fault, seen.acted)
+    assert (kind, later) == (seen.fault, seen.acted)
 
 
-def test_a_late_write_meets_the_conditions_of_its_arrival(here: Serving, storage: Any) -> None:
-    """What was written meanwhile stays: the late write's ETag is stale when it arrives."""
+def test_a_late_write_is_checked_when_it_arrives(here: Serving, storage: Any) -> None:
+    """A write in the meantime stays, because the late write's ETag is stale when it arrives."""
     etag = storage.put_object(NAMESPACE, BUCKET, "o", b"1").headers["etag"]
     here.cloud.faults = Faults({"put:late": 1}, late_seconds=READ_TIMEOUT + 0.3)
     with pytest.raises(oci.exceptions.RequestException):
@@ -283,7 +283,7 @@ def test_a_late_write_meets_the_conditions_of_its_arrival(here: Serving, storage
 
 
 def test_slow_is_only_slow(here: Serving, storage: Any) -> None:
-    """A slow request is answered after its delay, and latency adds to every request."""
+    """A slow request is answered after its delay, and latency is added to every request."""
     here.cloud.faults, here.cloud.latency = Faults({"slow": 1}, slow_seconds=0.05), 0.05
     start = time.monotonic()
     storage.put_object(NAMESPACE, BUCKET, "o", b"1")
@@ -293,7 +293,7 @@ def test_slow_is_only_slow(here: Serving, storage: Any) -> None:
 
 
 def test_faults_repeat_with_their_seed() -> None:
-    """The same seed fails the same requests, at about the rate asked for, and only those asked for."""
+    """The same seed fails the same requests, at about the given rate, and no other kind of request."""
     faults = [Faults({"put:lose-drop": 0.2}, seed=7) for _ in range(2)]
     first, second = ([fault.decide("put") for _ in range(1000)] for fault in faults)
 
@@ -303,8 +303,8 @@ def test_faults_repeat_with_their_seed() -> None:
 
 
 @pytest.mark.parametrize("rule", ["nonsense=0.1", "lose-drop", "lose-drop=often", "lose-drop=2", "post:lose-drop=0.1"])
-def test_a_senseless_fault_is_refused(rule: str) -> None:
-    """A rule that can never work raises ValueError instead of doing nothing."""
+def test_an_invalid_fault_is_refused(rule: str) -> None:
+    """An invalid rule raises ValueError."""
     with pytest.raises(ValueError, match=r"fault|rate|request"):
         Faults.parse([rule])
 
@@ -322,7 +322,7 @@ print(json.dumps([namespace, etag]))
 
 
 def test_the_sdk_finds_it_by_oracles_host_names(tmp_path: Path) -> None:
-    """With Oracle's own variables only, over TLS: no address of ours is set anywhere."""
+    """With only Oracle's own variables the SDK finds the stand-in over TLS; no address of ours is set anywhere."""
     with Serving(tmp_path, gateway=False, tls=True) as here:
         environment = here.environment()
         output = subprocess.run(

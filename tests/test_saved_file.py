@@ -1,4 +1,4 @@
-"""What an owner keeps of a counter: whatever form a file has, the document in it is found, or it is refused."""
+"""The document in a saved file is found, whatever form the file has, or the file is refused."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DOCUMENT = b'{"pageviews": 123, "uniqueVisitors": 45, "seen": [], "updatedAt": 1
 
 
 def mail(data: bytes) -> tuple[str, str]:
-    """Return the daily mail about a document, with what a mail service adds below it."""
+    """Return the daily mail for a document, with the lines that a mail service adds below it."""
     title, body = compose(
         Tally.decode(data, Limits()), datetime.fromtimestamp(1790000000, UTC), Settings(site_name="{A site}")
     )
@@ -26,17 +26,17 @@ def mail(data: bytes) -> tuple[str, str]:
 
 
 def as_text(title: str, body: str) -> bytes:
-    """Return a mail's text as somebody copied it."""
+    """Return a mail's text as copied."""
     return body.encode()
 
 
 def as_dos_text(title: str, body: str) -> bytes:
-    """Return a mail's text as a Windows editor saved it."""
+    """Return a mail's text as saved by a Windows editor."""
     return b"\xef\xbb\xbf" + body.replace("\n", "\r\n").encode()
 
 
 def as_eml(title: str, body: str) -> bytes:
-    """Return a mail as a mail program saves it: with headers, and encoded."""
+    """Return a mail as saved by a mail program: with headers, and encoded."""
     message = EmailMessage()
     message["Subject"] = title
     message.set_content(body, cte="base64")
@@ -45,47 +45,47 @@ def as_eml(title: str, body: str) -> bytes:
 
 
 SAVED: list[Callable[[str, str], bytes]] = [as_text, as_dos_text, as_eml]
-"""How people save a mail."""
+"""The ways to save a mail."""
 
 
 @pytest.mark.parametrize("saved", SAVED)
 def test_the_document_is_found_in_a_mail(saved: Callable[[str, str], bytes]) -> None:
-    """However the mail was saved, and whatever else in it looks like one."""
+    """The document is found however the mail was saved, even if other text in it looks like JSON."""
     assert json.loads(saved_file.parse(saved(*mail(DOCUMENT)))) == json.loads(DOCUMENT)
 
 
-def test_a_document_is_itself() -> None:
-    """Byte for byte, so that an export comes back as it was."""
+def test_a_document_is_unchanged() -> None:
+    """A saved document is returned byte for byte, so that an export is restored exactly."""
     assert saved_file.parse(DOCUMENT) is DOCUMENT
 
 
 @pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
-def test_a_damaged_document_is_none(data: bytes) -> None:
-    """It is refused with the reason, and its line says that it is none."""
-    with pytest.raises(NotACounter, match="the file is no counter, and no mail with one in it: "):
+def test_a_corrupt_document_is_refused(data: bytes) -> None:
+    """A corrupt document is refused with the reason, and its summary says so."""
+    with pytest.raises(NotACounter, match="the file is neither a counter document nor a mail with one: "):
         saved_file.parse(data)
-    assert f"{len(data):,} bytes that are no counter: " in saved_file.described(data)
+    assert f"{len(data):,} bytes that are not a counter document: " in saved_file.described(data)
 
 
-@pytest.mark.parametrize("alphabet", ["idna", "undefined", "qq", "x\0"])
-def test_a_mail_in_an_odd_alphabet_is_no_counter(alphabet: str) -> None:
-    """Whatever a mail says of itself, it is refused as what it is: no counter."""
-    mail = f"Content-Type: text/plain; charset={alphabet}\n\nhello".encode()
-    with pytest.raises(NotACounter, match="no mail with one in it"):
+@pytest.mark.parametrize("charset", ["idna", "undefined", "qq", "x\0"])
+def test_a_mail_in_an_unknown_charset_is_refused(charset: str) -> None:
+    """A mail with an unknown or invalid charset is refused like any file without a document."""
+    mail = f"Content-Type: text/plain; charset={charset}\n\nhello".encode()
+    with pytest.raises(NotACounter, match="nor a mail with one"):
         saved_file.parse(mail)
 
 
 @pytest.mark.parametrize(
-    "moment, said",
+    "moment, shown",
     [(1790000000, ", last counted 2026-09-21 14:13 UTC"), (None, ""), (-5, ""), (1e300, ""), ("yesterday", "")],
 )
-def test_a_document_is_described_in_a_line(moment: object, said: str) -> None:
-    """Its totals, and when it last counted where that is a moment of our calendar."""
+def test_a_document_is_described_in_a_line(moment: object, shown: str) -> None:
+    """The summary has the totals, and the time of the last visit if that is valid."""
     data = json.dumps({"pageviews": 1234, "uniqueVisitors": 56, "seen": [], "updatedAt": moment}).encode()
-    assert saved_file.described(data) == f"1,234 page views, 56 unique visitors{said}"
+    assert saved_file.described(data) == f"1,234 page views, 56 unique visitors{shown}"
 
 
-def test_a_new_one_starts_where_another_stopped() -> None:
-    """With the totals it is given, nobody known, and no history."""
+def test_a_new_document_starts_at_a_number() -> None:
+    """A new document has the given totals, no known visitors and no history."""
     tally = Tally.decode(saved_file.starting_at(5000, 12), Limits())
     assert (tally.pageviews, tally.unique, tally.days) == (5000, 12, {})

@@ -1,4 +1,4 @@
-"""The owner's way to the table, from his own machine."""
+"""The owner's access to the table from their own machine."""
 
 from datetime import datetime
 from typing import NoReturn
@@ -16,8 +16,8 @@ SECONDS = 20.0
 
 
 class Admin:
-    """The stored document of the function with these settings; as the AWS CLI would be: by the keys in the environment,
-    by a profile, by a sign-on of `aws sso login`."""
+    """The function's stored document, accessed with the same credentials as the AWS CLI: keys in the environment, a
+    profile, or `aws sso login`."""
 
     def __init__(self, environment: Environment, profile: str | None) -> None:
         aws = AwsSettings.read(environment)
@@ -28,15 +28,15 @@ class Admin:
         self.documents = DynamoDB(client, aws.table, aws.counter_id, key=aws.key, attribute=aws.attribute)
 
     def before(self, moment: datetime) -> NoReturn:
-        """Say how DynamoDB brings back what was. Raises Misconfigured."""
+        """Raise Misconfigured, saying how to restore an earlier state with DynamoDB's own means."""
         raise Misconfigured(
-            f"DynamoDB keeps no versions to look at. Restore the table to {moment:%Y-%m-%d %H:%M %Z} (point-in-time "
-            "recovery), into another table, export from that one with its name in TABLE_NAME, and import it."
+            f"DynamoDB keeps no readable versions. Restore the table to {moment:%Y-%m-%d %H:%M %Z} into a new one with "
+            "point-in-time recovery, export from it with TABLE_NAME set to its name, and import that file."
         )
 
 
 def signed_in(environment: Environment, profile: str | None) -> Session:
-    """Return a session that knows who it is. Raises Misconfigured."""
+    """Return a session with credentials. Raises Misconfigured."""
     session = Session(profile=profile)
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     key, secret, token = (environment.text(name) for name in names)
@@ -45,8 +45,8 @@ def signed_in(environment: Environment, profile: str | None) -> Session:
     try:
         found = session.get_credentials()
         if found is not None:
-            found.get_frozen_credentials()  # a sign-on that has run out says so only now
+            found.get_frozen_credentials()  # fails if a sign-in has expired
             return session
     except (BotoCoreError, ClientError) as error:
-        raise Misconfigured(f"AWS does not know who you are. {error}") from error
-    raise Misconfigured("AWS does not know who you are: run `aws configure` or `aws sso login`, or name a --profile.")
+        raise Misconfigured(f"You are not signed in to AWS. {error}") from error
+    raise Misconfigured("You are not signed in to AWS: run `aws configure` or `aws sso login`, or use --profile.")

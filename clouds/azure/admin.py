@@ -1,4 +1,4 @@
-"""The owner's way to the table, from his own machine."""
+"""The owner's access to the table from their own machine."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from counter.store import Misconfigured
 
 
 class Admin:
-    """The stored document of the function with these settings; by the account's key, or as `az login` says."""
+    """The function's stored document, accessed with the storage account's key or with the identity of `az login`."""
 
     name = "counter.json"
 
@@ -24,34 +24,34 @@ class Admin:
         account = StorageAccount.read(environment)
         environment.check()
         if profile:
-            raise Misconfigured("Azure has no profiles: `az login` says who you are.")
+            raise Misconfigured("Azure has no profiles: run `az login` to choose your account.")
         self.documents = TableStorage(table(account))
 
     def before(self, moment: datetime) -> NoReturn:
-        """Say that tables keep no versions. Raises Misconfigured."""
-        raise Misconfigured(f"Azure's tables keep no versions, so there is none of {moment:%Y-%m-%d %H:%M %Z}.")
+        """Raise Misconfigured: tables keep no versions."""
+        raise Misconfigured(f"Azure's tables keep no versions, so none from {moment:%Y-%m-%d %H:%M %Z} either.")
 
 
 class AzureCli:
-    """Gets tokens for whoever `az login` signed in. It is what the SDKs call a token credential. azure-identity asks
-    the same program, and weighs much more."""
+    """Gets tokens for the account of `az login`; the SDKs call this a token credential. azure-identity runs the same
+    program and is much larger."""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """Return a token for the one scope. Raises Misconfigured."""
+        """Return a token for the first scope. Raises Misconfigured."""
         program = shutil.which("az")
         if program is None:
-            raise Misconfigured("Azure does not know who you are: install the Azure CLI, and run `az login`.")
+            raise Misconfigured("You are not signed in to Azure: install the Azure CLI, and run `az login`.")
         resource = scopes[0].removesuffix("/.default")
         command = [program, "account", "get-access-token", "--resource", resource, "--output", "json"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = " ".join(done.stderr.split()) or f"az ended with status {done.returncode}."
-            raise Misconfigured(f"Azure does not know who you are. {said}")
+            reason = " ".join(done.stderr.split()) or f"az ended with status {done.returncode}."
+            raise Misconfigured(f"You are not signed in to Azure. {reason}")
         try:
-            told = json.loads(done.stdout)
-            return AccessToken(str(told["accessToken"]), int(told["expires_on"]))
+            answer = json.loads(done.stdout)
+            return AccessToken(str(answer["accessToken"]), int(answer["expires_on"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise Misconfigured("The Azure CLI tells no token: it must be 2.54 or newer.") from error
+            raise Misconfigured("The Azure CLI returned no token: update it to 2.54 or newer.") from error
 
 
 def table(account: StorageAccount, **options: Any) -> TableClient:
@@ -60,7 +60,7 @@ def table(account: StorageAccount, **options: Any) -> TableClient:
         return account.table(**options)
     if not account.url:
         raise Misconfigured(
-            "Which storage account? Name it in AzureWebJobsStorage__accountName, or put into AzureWebJobsStorage what "
-            "this says: az storage account show-connection-string --name ACCOUNT --output tsv"
+            "Set AzureWebJobsStorage__accountName to the storage account's name, or AzureWebJobsStorage to "
+            "the output of: az storage account show-connection-string --name ACCOUNT --output tsv"
         )
     return TableClient(account.url, account.table_name, credential=AzureCli(), **{**OPTIONS, **options})

@@ -1,4 +1,4 @@
-"""The owner's way to the bucket, from his own machine."""
+"""The owner's access to the bucket from their own machine."""
 
 import json
 import time
@@ -23,7 +23,7 @@ SECONDS = 20.0
 
 
 class Admin:
-    """The stored document, and its earlier versions, of the function with these settings; as ~/.oci/config says."""
+    """The function's stored document and its earlier versions, accessed with a profile of ~/.oci/config."""
 
     def __init__(self, environment: Environment, profile: str | None) -> None:
         oracle = OracleSettings.read(environment)
@@ -38,36 +38,37 @@ class Admin:
         self.documents = ObjectStorage(self._client, namespace, oracle.bucket, oracle.object)
 
     def before(self, moment: datetime) -> bytes:
-        """Return the document as it was at that moment, from the bucket's versions. Raises Misconfigured where there
-        are none, Unavailable."""
+        """Return the document as it was at that moment, from the bucket's versions. Raises Misconfigured if there is
+        none, and Unavailable."""
         found: list[tuple[datetime, str]] = []
         query = {"prefix": self.name, "fields": "name,timeModified"}
         while True:
             answer = self._ask("/objectversions", query)
             found += [
-                (datetime.fromisoformat(one["timeModified"]), one["versionId"])
-                for one in json.loads(answer.body)["items"]
-                if one["name"] == self.name and not one["isDeleteMarker"]
+                (datetime.fromisoformat(item["timeModified"]), item["versionId"])
+                for item in json.loads(answer.body)["items"]
+                if item["name"] == self.name and not item["isDeleteMarker"]
             ]
             following = answer.headers.get("opc-next-page")
             if not following:
                 break
             query["page"] = following
-        old = [one for one in found if one[0] < moment]
+        old = [version for version in found if version[0] < moment]
         if not old:
             since = f"{moment:%Y-%m-%d %H:%M %Z}"
-            raise Misconfigured(f"The bucket has no version from before {since}. Is its versioning on?")
+            raise Misconfigured(f"The bucket has no version from before {since}. Check that its versioning is on.")
         return self._ask(f"/o/{quote(self.name, safe='')}", {"versionId": max(old)[1]}).body
 
     def _ask(self, target: str, query: dict[str, str]) -> Answer:
         answer = self._client.ask("GET", f"{self._bucket}{target}?{urlencode(query)}", time.monotonic() + SECONDS)
         if answer.status != 200:
-            raise Misconfigured(f"The bucket does not show its versions: {answer.status}.")
+            raise Misconfigured(f"The bucket's versions cannot be read: {answer.status}.")
         return answer
 
 
 def client(oracle: OracleSettings, profile: str) -> Client:
-    """Return a client that signs as the function, where its identity is in the settings, or as ~/.oci/config says."""
+    """Return a client that signs with the function's identity, if it is in the settings, or with a profile of
+    ~/.oci/config."""
     if oracle.principal:
         return connect(oracle, identity.signer(oracle.principal))
     config = oci.config.from_file(profile_name=profile)

@@ -1,4 +1,4 @@
-"""The owner's way to the table: as whoever the AWS CLI would be, and to what an older counter left there as well."""
+"""The owner's access to the table: with the AWS CLI's credentials, and to an older counter's item as well."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynoxide]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home in which nobody has signed in to AWS yet."""
+    """Return a home folder without any AWS sign-in."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -61,13 +61,13 @@ def signed_in(home: Path) -> None:
 
 
 def identity(profile: str | None, **variables: str) -> str:
-    """Return whose key signs the owner's requests."""
+    """Return the access key that signs the owner's requests."""
     own: Any = owner(Environment({"AWS_REGION": "eu-west-1", **variables}), profile)
     return str(own.documents._client._request_signer._credentials.access_key)
 
 
-def test_he_is_whom_the_cli_would_take(home: Path) -> None:
-    """A profile that is asked for, then keys in the environment, then the profile called default."""
+def test_credentials_are_found_as_by_the_cli(home: Path) -> None:
+    """First a given profile, then keys in the environment, then the profile called default."""
     signed_in(home)
 
     assert identity(None) == "usual"
@@ -91,13 +91,13 @@ def test_a_profile_is_enough(
 
 @pytest.fixture
 def put(engine: Dynoxide) -> Callable[..., None]:
-    """Return what stores an item with these attributes, as another program would."""
+    """Return a function that stores an item with the given attributes."""
     client = engine.client()
     return lambda **item: client.put_item(TableName="mine", Item={"counter_id": {"S": "older"}, **item})
 
 
 def test_nobody_is_told_how_to_sign_in(home: Path) -> None:
-    """Where AWS knows nobody, nothing is asked of it, and the refusal says what to do."""
+    """Without a valid sign-in no request is made, and the error says what to do."""
     with pytest.raises(Misconfigured, match="aws sso login"):
         identity(None)
     with pytest.raises(Misconfigured, match="nobody"):
@@ -108,7 +108,7 @@ def test_nobody_is_told_how_to_sign_in(home: Path) -> None:
 
 
 def test_a_region_is_needed(home: Path) -> None:
-    """Without a region in the environment or the profile the refusal says so."""
+    """Without a region in the environment or the profile the error says so."""
     signed_in(home)
 
     with pytest.raises(Misconfigured, match="AWS_REGION"):
@@ -118,7 +118,7 @@ def test_a_region_is_needed(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["visit_count", "count", "visitorCount"])
 def test_an_older_counter_s_item(engine: Dynoxide, put: Callable[..., None], name: str) -> None:
-    """The number of an older counter is exported as the function would pick it up, and replaced with the document."""
+    """An older counter's number is exported as the function would adopt it, and replaced with the document."""
     put(**{name: {"N": "41"}, "note": {"S": "mine"}})
     own = {**CREDENTIALS, "AWS_REGION": "eu-west-1", "DYNAMODB_ENDPOINT": engine.url}
     Path("function.json").write_text(json.dumps({**own, "TABLE_NAME": "mine", "COUNTER_ID": "older"}))

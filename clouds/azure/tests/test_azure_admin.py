@@ -1,4 +1,4 @@
-"""The owner's way to the table: as whoever `az login` signed in, and to what an older counter left there as well."""
+"""The owner's access to the table: with the account of `az login`, and to an older counter's row as well."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ from local.loop_thread import running
 
 TIMEOUT = 20.0
 SCRIPT = """#!/bin/sh
-# Stands in for the Azure CLI, which cannot sign in here: it checks what it is asked, and answers as the real one does.
+# Replaces the Azure CLI, which cannot sign in here: checks its arguments and answers like the real one.
 [ "$*" = "account get-access-token --resource https://storage.azure.com --output json" ] || exit 2
 {answer}
 """
@@ -31,21 +31,21 @@ SCRIPT = """#!/bin/sh
 
 @pytest.fixture
 def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the one folder in which programs are looked for first."""
+    """Return where to put the Azure CLI, in a folder that comes first in PATH."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "az"
 
 
 def installed(az: Path, answer: str) -> None:
-    """Install the stand-in of the Azure CLI with its answer, in shell."""
+    """Install a stand-in for the Azure CLI; its answer is a shell command."""
     az.write_text(SCRIPT.format(answer=answer))
     az.chmod(0o755)
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Run the real engine with TLS, so that it lets in who has a token."""
+    """Run the real engine with TLS, so that it accepts tokens."""
     cannot(missing())
     folder = tmp_path_factory.mktemp("azurite")
     principal = Principal(folder)
@@ -57,29 +57,29 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 
 def token(audience: str) -> str:
-    """Return a token for an hour, signed by nobody: the engine does not check signatures."""
+    """Return a token valid for an hour, without a real signature: the engine does not check it."""
     now = int(time.time())
     claims = {"aud": audience, "iss": "https://sts.windows.net/0/", "nbf": now - 60, "iat": now - 60, "exp": now + 3600}
     parts = (json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims))
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2lnbmF0dXJl"])
 
 
-def told(audience: str) -> str:
-    """Return what makes the Azure CLI tell a token."""
+def token_answer(audience: str) -> str:
+    """Return the shell command that prints a token as the Azure CLI does."""
     answer = {"accessToken": token(audience), "expires_on": int(time.time()) + 3600, "tokenType": "Bearer"}
     return f"echo '{json.dumps(answer)}'"
 
 
 def storage(engine: Azurite) -> TableStorage:
-    """Open the table as the owner; only the address is another: the engine's is no host name."""
+    """Open the table as the owner, at the engine's address."""
     account = StorageAccount.read(Environment({"AzureWebJobsStorage__accountName": "mine", "TABLE_NAME": "ByAz"}))
     here = replace(account, url=f"https://127.0.0.1:{engine.port}/{ACCOUNT}")
     return TableStorage(admin.table(here, connection_verify=str(next(engine.folder.glob("ca-*.pem")))))
 
 
 def test_a_login_opens_the_table(engine: Azurite, az: Path) -> None:
-    """Without any key, whoever signed in with the Azure CLI reads and writes the document."""
-    installed(az, told("https://storage.azure.com"))
+    """With a sign-in of the Azure CLI and no key, the owner reads and writes the document."""
+    installed(az, token_answer("https://storage.azure.com"))
     own = storage(engine)
     version = own.write(b"first", None, TIMEOUT)
 
@@ -87,16 +87,16 @@ def test_a_login_opens_the_table(engine: Azurite, az: Path) -> None:
 
 
 def test_a_token_for_something_else_does_not(engine: Azurite, az: Path) -> None:
-    """A token that is not for Storage is refused, and the refusal names the role."""
-    installed(az, told("https://management.azure.com"))
+    """A token that is not for Storage is refused, and the error names the role."""
+    installed(az, token_answer("https://management.azure.com"))
 
     with pytest.raises(Misconfigured, match="Storage Table Data Contributor"):
         storage(engine).read(TIMEOUT)
 
 
 def test_nobody_is_told_how_to_sign_in(az: Path) -> None:
-    """Where the Azure CLI is missing, signed out or too old, the refusal says so in one line."""
-    words = ["export", "saved.json", "--cloud", "azure", "--local", "."]
+    """If the Azure CLI is missing, signed out or too old, the error says what to do in one line."""
+    command = ["export", "saved.json", "--cloud", "azure", "--local", "."]
     Path("function.json").write_text('{"AzureWebJobsStorage__accountName": "mine"}')
     expired = {"accessToken": "x", "expiresOn": "2023-01-01 00:00:00.000000"}
     answers = {
@@ -105,17 +105,17 @@ def test_nobody_is_told_how_to_sign_in(az: Path) -> None:
         f"echo '{json.dumps(expired)}'": "2.54",
         "echo no JSON": "2.54",
     }
-    for answer, says in answers.items():
+    for answer, expected in answers.items():
         if answer is not None:
             installed(az, answer)
         with pytest.raises(SystemExit) as leaving:
-            restore.main(words)
-        assert says in str(leaving.value)
+            restore.main(command)
+        assert expected in str(leaving.value)
         assert "\n" not in str(leaving.value)
 
 
 def test_an_account_is_needed() -> None:
-    """Without an account the refusal names both ways, with the command; a profile is nothing that Azure knows."""
+    """Without a storage account the error names both settings and the command; Azure has no profiles."""
     with pytest.raises(Misconfigured, match="az storage account show-connection-string"):
         restore.admin("azure")(Environment({}), None)
     with pytest.raises(Misconfigured, match="az login"):
@@ -123,7 +123,7 @@ def test_an_account_is_needed() -> None:
 
 
 def test_an_older_counter_s_row(az: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The number of an older counter is exported as the function would pick it up, and replaced with the document."""
+    """An older counter's number is exported as the function would adopt it, and replaced with the document."""
     cannot(missing())
     engine = Azurite(tmp_path_factory.mktemp("azurite"))
     with running(engine):
