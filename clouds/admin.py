@@ -9,18 +9,18 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from clouds import saved_file
+from clouds import other_counters, saved_file
 from counter.document import NotACounter, decode
 from counter.journal import Listing
-from counter.settings import MAX_HISTORY_DAYS, MAX_PAGES, MAX_SEEN_LIMIT, Environment, Settings
+from counter.settings import Environment, Settings
 from counter.store import Conflict, Documents, Misconfigured, StoreError, Unavailable
-from counter.tally import Limits, Tally
+from counter.tally import Tally
 
 CLOUDS = Path(__file__).resolve().parent
 ROOT = CLOUDS.parent
@@ -78,11 +78,11 @@ class Counter:
             if not listing.visits:
                 break
             try:
-                tally = Tally.empty() if version is None else Tally.decode(data, KEPT)
+                tally = Tally.empty() if version is None else Tally.decode(data, saved_file.KEPT)
             except NotACounter:
                 break
             if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
-                data = tally.fold(listing.visits.values(), KEPT, listing.more).encode()
+                data = tally.fold(listing.visits.values(), saved_file.KEPT, listing.more).encode()
             return data, len(missing), listing.more
         else:
             raise Refused("the counter is too busy just now, try again")
@@ -90,9 +90,10 @@ class Counter:
             return data, 0, False
         raise Refused("there is no document yet")
 
-    def replace(self, data: bytes, *, exists: bool, copy: Path) -> None:
-        """Replace the document by `data`, after saving it to `copy` if it `exists`. Raises StoreError, OSError, and
-        Refused if a document was created or removed in the meantime. If nothing was changed, the copy is removed."""
+    def replace(self, make: Callable[[bytes], bytes], *, exists: bool, copy: Path) -> None:
+        """Replace the document by what `make` makes of it, after saving it to `copy` if it `exists`. Raises StoreError,
+        OSError, and Refused if a document was created or removed in the meantime. If nothing was changed, the copy is
+        removed."""
         try:
             for _ in range(ATTEMPTS):
                 there, version = self.read()
@@ -101,7 +102,7 @@ class Counter:
                 if exists:
                     copy.write_bytes(there)
                 with suppress(Conflict):
-                    self._write(data, version, copy)
+                    self._write(make(there), version, copy)
                     return
             raise Refused("the counter is too busy just now; nothing was changed, try again")
         except Doubtful:
@@ -122,10 +123,6 @@ class Counter:
                 raise
             message = f"{failure} The new document may still have been stored; the old one, if any, is in {copy}."
             raise Doubtful(message, in_doubt=True) from failure
-
-
-KEPT = Limits(seen=MAX_SEEN_LIMIT, days=MAX_HISTORY_DAYS, pages=MAX_PAGES)
-"""The largest limits of all settings: the function itself drops what exceeds its own."""
 
 
 def admin(cloud: str) -> type[Admin]:
@@ -151,14 +148,15 @@ def save(counter: Counter, file: Path, *, over: bool) -> None:
         print("Others may wait there, and are not: ask the function for /stats, which adds them, and export again.")
 
 
-def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> None:
-    """Show the old and the new document, ask, and replace it. Raises Refused, StoreError."""
+def put_in_place(counter: Counter, name: str, make: Callable[[bytes], bytes], *, agreed: bool) -> None:
+    """Show the document and what `make` makes of it, ask, and replace it. Raises Refused, StoreError."""
+    stored, version = counter.read()
+    exists = version is not None
     try:
+        data = make(stored)
         decode(data, 0)
     except NotACounter as problem:
         raise Refused(f"that is not a counter document: {problem}") from problem
-    stored, version = counter.read()
-    exists = version is not None
     now = saved_file.described(stored) if exists else "nothing: there is no document"
     print(f"Now:   {now}\nAfter: {saved_file.described(data)}")
     if waiting := counter.waiting():
@@ -166,7 +164,7 @@ def put_in_place(counter: Counter, name: str, data: bytes, *, agreed: bool) -> N
     if not agreed and not agrees():
         raise Refused("nothing was changed")
     copy = Path(f"{name.rpartition('/')[2]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z")
-    counter.replace(data, exists=exists, copy=copy)
+    counter.replace(make, exists=exists, copy=copy)
     print(f"Done. The old document is in {copy}; to restore it: import {copy}" if exists else "Done.")
 
 
@@ -188,8 +186,9 @@ class Options(argparse.Namespace):
     profile: str | None = None
     local: Path | None = None
     file: Path
+    kind: str
     pageviews: int
-    visitors: int
+    visitors: int | None
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -208,9 +207,12 @@ def arguments() -> argparse.ArgumentParser:
     export.add_argument("file", type=Path)
     bring = commands.add_parser("import", parents=[common], help="restore a saved document, or the one in a daily mail")
     bring.add_argument("file", type=Path)
-    start = commands.add_parser("start-at", parents=[common], help="start over at a number")
+    other = commands.add_parser("import-from", parents=[common], help="add the numbers of another counter")
+    other.add_argument("kind", choices=sorted(other_counters.READERS), help="which one")
+    other.add_argument("file", type=Path, help="what it exported; docs/restore.md says how")
+    start = commands.add_parser("start-at", parents=[common], help="continue at a number, and keep the history")
     start.add_argument("pageviews", type=int)
-    start.add_argument("--visitors", type=int, default=0, help="unique visitors to start with (default 0)")
+    start.add_argument("--visitors", type=int, help="unique visitors to continue at (default: as many as there are)")
     commands.add_parser("yesterday", parents=[common], help="restore the document as it was at the start of today")
     return parser
 
@@ -224,22 +226,33 @@ def run(options: Options) -> None:
         except FileNotFoundError:
             raise Refused(f"no `make run` is using {options.local}; start it, or name its data folder") from None
     environment = Environment(variables)
-    timezone = Settings.read(environment).timezone
+    settings = Settings.read(environment)
     own = admin(options.cloud)(environment, options.profile)
     counter = Counter(own.documents)
     if options.command == "export":
         save(counter, options.file, over=options.yes)
         return
+    put_in_place(counter, own.name, replacement(options, own, settings), agreed=options.yes)
+
+
+def replacement(options: Options, own: Admin, settings: Settings) -> Callable[[bytes], bytes]:
+    """Return what makes the new document out of the stored one. Raises Refused, StoreError, OSError, ValueError."""
+    today = datetime.now(settings.timezone)
+    if options.command == "start-at":
+        return lambda there: saved_file.starting_at(there, options.pageviews, options.visitors)
+    if options.command == "import-from":
+        data = options.file.read_bytes()
+        numbers = other_counters.read(options.kind, data)
+        print(f"Adds:  {numbers.described()}")
+        return lambda there: other_counters.added(there, numbers, data, today.date(), settings.limits)
     if options.command == "import":
-        data = saved_file.parse(options.file.read_bytes())
-    elif options.command == "start-at":
-        data = saved_file.starting_at(options.pageviews, options.visitors)
+        document = saved_file.parse(options.file.read_bytes())
     else:
         try:
-            data = own.before(datetime.now(timezone).replace(hour=0, minute=0, second=0, microsecond=0))
+            document = own.before(today.replace(hour=0, minute=0, second=0, microsecond=0))
         except Misconfigured as error:
-            raise Refused(f"{error} The daily mail contains the document: save the mail and import it") from error
-    put_in_place(counter, own.name, data, agreed=options.yes)
+            raise Refused(f"{error} The daily mail has the document, too: save the mail, and import it") from error
+    return lambda _: document
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -167,7 +167,7 @@ class Api:
     def _page(self, request: Request) -> Answer:
         from counter.assets import page  # noqa: PLC0415 - a visit does without it
 
-        return page(request.route, request.headers.get("if-none-match", ""), is_public=False)
+        return page(request.route, request.headers.get("if-none-match", ""), self.settings.public_stats)
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)

@@ -383,13 +383,33 @@ def test_a_daily_mail_is_a_backup(stored: Stored, command: Command, saved: Calla
     assert json.loads(stored.kept()) == document
 
 
+def test_numbers_of_another_counter_are_added(stored: Stored, command: Command) -> None:
+    """They are shown, added to what is there, and a second time refused; visits counted meanwhile stay."""
+    stored.put(OLD)
+    Path("pages.csv").write_text("/a,30\n/b,12\n2026-09-20,5\n")
+    said = command("import-from", "csv", "pages.csv", "--yes")
+
+    assert "Adds:  42 page views, 0 visitors, 1 days from 2026-09-20 to 2026-09-20, 2 pages" in said
+    assert "Now:   123 page views" in said
+    assert "After: 165 page views" in said
+    assert "in the counter already" in refused(command, "import-from", "csv", "pages.csv", "--yes")
+    assert "two columns" in refused(command, "import-from", "csv", __file__, "--yes")
+
+    tally = Tally.decode(stored.kept(), Limits())
+
+    assert (tally.pageviews, tally.unique, tally.fields["theme"]) == (165, 45, {"dark": True})
+    assert (tally.pages.count("/a"), tally.pages.other[0]) == (30, 0)
+
+
 def test_start_at_a_number(stored: Stored, command: Command) -> None:
     """A counter can start at a number, with or without an existing document."""
     assert "Now:   nothing" in command("start-at", "5000", "--yes")
     assert json.loads(stored.kept())["pageviews"] == 5000
 
+    stored.put(json.dumps(json.loads(stored.kept()) | {"days": {"2026-09-21": {"pageviews": 7}}}).encode())
     said = command("start-at", "12", "--visitors", "3", "--yes")
     assert "Now:   5,000 page views, 0 unique visitors" in said
+    assert json.loads(stored.kept())["days"] == {"2026-09-21": {"pageviews": 7}}
     content = json.loads(stored.kept())
     assert (content["pageviews"], content["uniqueVisitors"], content["seen"]) == (12, 3, [])
     assert content["updatedAt"] > time.time() - 60
@@ -492,7 +512,7 @@ def test_a_visit_at_the_last_moment_is_in_the_copy(stored: Stored, tmp_path: Pat
                 stored.put(later)
             return found
 
-    restore.Counter(Hurried()).replace(OLD, exists=True, copy=tmp_path / "copy")
+    restore.Counter(Hurried()).replace(lambda _: OLD, exists=True, copy=tmp_path / "copy")
 
     assert (tmp_path / "copy").read_bytes() == later
     assert stored.kept() == OLD
@@ -502,7 +522,7 @@ def test_where_no_copy_can_be_kept_nothing_is_replaced(stored: Stored, tmp_path:
     """The copy is written before the document, so a full disk does no harm."""
     stored.put(NEW)
     with pytest.raises(OSError, match="directory"):
-        restore.Counter(stored.documents).replace(OLD, exists=True, copy=tmp_path / "no" / "folder")
+        restore.Counter(stored.documents).replace(lambda _: OLD, exists=True, copy=tmp_path / "no" / "folder")
 
     assert stored.kept() == NEW
 
@@ -523,7 +543,7 @@ def test_a_doubtful_replacement_leaves_its_copy(stored: Stored, tmp_path: Path) 
             raise Unavailable("No answer.", in_doubt=True)
 
     with pytest.raises(Unavailable, match="the-copy"):
-        restore.Counter(Doubtful()).replace(OLD, exists=True, copy=tmp_path / "the-copy")
+        restore.Counter(Doubtful()).replace(lambda _: OLD, exists=True, copy=tmp_path / "the-copy")
 
     assert (tmp_path / "the-copy").read_bytes() == NEW
 
@@ -547,7 +567,7 @@ def test_where_surely_nothing_changed_no_copy_stays(stored: Stored, tmp_path: Pa
             raise Conflict
 
     with pytest.raises(Unavailable):
-        restore.Counter(Busy()).replace(OLD, exists=True, copy=tmp_path / "the-copy")
+        restore.Counter(Busy()).replace(lambda _: OLD, exists=True, copy=tmp_path / "the-copy")
 
     assert not (tmp_path / "the-copy").exists()
     assert stored.kept() == NEW

@@ -44,7 +44,35 @@ def as_eml(title: str, body: str) -> bytes:
     return bytes(message)
 
 
-SAVED: list[Callable[[str, str], bytes]] = [as_text, as_dos_text, as_eml]
+def as_utf16(title: str, body: str) -> bytes:
+    """Return a mail's text as PowerShell or Notepad saved it."""
+    return body.encode("utf-16")
+
+
+def as_forwarded(title: str, body: str) -> bytes:
+    """Return a mail that somebody forwarded, its lines quoted twice."""
+    quoted = "".join(f"> > {line}\n" for line in body.splitlines())
+    return as_eml(title, f"See below.\n\n{quoted}")
+
+
+def as_attachment(title: str, body: str) -> bytes:
+    """Return a mail with the document attached."""
+    message = EmailMessage()
+    message["Subject"] = title
+    message.set_content("The report, and the counter as a file.")
+    found = saved_file.parse(body.encode())
+    message.add_attachment(found, maintype="application", subtype="json", filename="counter.json")
+    return bytes(message)
+
+
+SAVED: list[Callable[[str, str], bytes]] = [
+    as_text,
+    as_dos_text,
+    as_eml,
+    as_utf16,
+    as_forwarded,
+    as_attachment,
+]
 """The ways to save a mail."""
 
 
@@ -87,5 +115,26 @@ def test_a_document_is_described_in_a_line(moment: object, shown: str) -> None:
 
 def test_a_new_document_starts_at_a_number() -> None:
     """A new document has the given totals, no known visitors and no history."""
-    tally = Tally.decode(saved_file.starting_at(5000, 12), Limits())
+    tally = Tally.decode(saved_file.starting_at(b"", 5000, 12), Limits())
     assert (tally.pageviews, tally.unique, tally.days) == (5000, 12, {})
+
+
+def test_starting_at_a_number_keeps_the_history() -> None:
+    """Of the document that is there only the totals change; without visitors theirs stays."""
+    there = {
+        "pageviews": 7,
+        "uniqueVisitors": 3,
+        "seen": ["a" * 64],
+        "days": {"2026-09-21": {"pageviews": 7, "newVisitors": 3}},
+        "theme": "dark",
+        "updatedAt": 1790000000,
+    }
+    found = json.loads(saved_file.starting_at(json.dumps(there).encode(), 5000, None))
+
+    assert found == there | {"pageviews": 5000}
+
+
+def test_a_damaged_document_is_started_anew() -> None:
+    """There is nothing in it that could be kept."""
+    tally = Tally.decode(saved_file.starting_at(b"{", 5, None), Limits())
+    assert (tally.pageviews, tally.unique) == (5, 0)
