@@ -213,6 +213,17 @@ def badge(check: Check) -> None:
     )
 
 
+def script(check: Check) -> None:
+    """Look whether the script for your page arrives, and your own page."""
+    answer = check.ask("/visitor-counter.js")
+    check.report(
+        answer.status == 200 and "javascript" in answer.headers.get_content_type(),
+        "/visitor-counter.js is the script for your page.",
+        f"/visitor-counter.js answers {answer.status} {answer.text[:60]}. Add the route to the gateway, or put the "
+        "file web/visitor-counter.js beside your page and name the counter in its src.",
+    )
+
+
 def owner(check: Check) -> None:
     """Look whether the numbers are the owner's alone, and with a token whether it is the right one."""
     closed = check.ask("/stats")
@@ -264,7 +275,7 @@ def look(check: Check, *, counting: bool, reporting: bool) -> None:
     """Check everything that was asked for."""
     try:
         health(check)
-        for part in (methods, cross_origin, badge, owner):
+        for part in (methods, cross_origin, badge, script, owner):
             part(check)
         if counting:
             count(check)

@@ -134,7 +134,8 @@ def test_it_holds_what_is_needed_and_no_more(small: tuple[str, Path]) -> None:
     licensed = {path.name for path in tree.rglob("*.dist-info") if list(path.rglob("LICEN*"))}
 
     assert folders == {"clouds", cloud, "function"}
-    assert (tree / recipe.function / "counter" / "crawlers.txt").is_file()
+    for name in ("counter/crawlers.txt", "web/visitor-counter.js", "web/owner.html"):
+        assert (tree / recipe.function / name).is_file()
     assert packages == set(recipe.kept)
     assert {path.name for path in tree.rglob("*.dist-info")} == licensed
     assert not [*tree.rglob("RECORD"), *tree.rglob("tests"), *tree.rglob("laptop")]

@@ -177,7 +177,8 @@ WAYS: Mapping[str, tuple[Change, str]] = {
     "CORS comes twice": (headed(("Access-Control-Allow-Origin", "*")), "Take the CORS policy out of the gateway"),
     "CORS is removed": (headed(without="access-control-allow-origin"), "No Access-Control-Allow-Origin comes back"),
     "the dot is too much": (instead(404, NOT_FOUND, path="badge.svg"), "img.shields.io/endpoint"),
-    "the route is missing": (instead(404, NOT_FOUND, path="/counter"), "Is the route /counter there in the gateway?"),
+    "the script has no route": (instead(404, NOT_FOUND, path=".js"), "file web/visitor-counter.js beside"),
+    "the route is missing": (instead(404, NOT_FOUND, path="/counter?"), "Is the route /counter there in the gateway?"),
     "it leads elsewhere": (
         lambda *_: Reply(301, [("Location", "https://elsewhere.example")]),
         "https://elsewhere.example",

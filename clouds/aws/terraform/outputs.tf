@@ -4,10 +4,10 @@ output "url" {
 }
 
 output "snippet" {
-  description = "What to paste into a page, beside a copy of web/visitor-counter.js."
+  description = "What to paste into a page. The counter serves the script itself."
   value       = <<-HTML
-    <script defer src="visitor-counter.js"></script>
-    <visitor-counter src="${local.url}/counter">many</visitor-counter> visits
+    <script defer src="${local.url}/visitor-counter.js"></script>
+    <visitor-counter page referrer>many</visitor-counter> visits
   HTML
 }
 

@@ -155,7 +155,7 @@ run "defaults" {
     error_message = "Nobody asks for the daily report, or nobody may."
   }
   assert {
-    condition     = output.url == "https://abc.apigateway.eu-frankfurt-1.oci.customer-oci.com/v1" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
+    condition     = output.url == "https://abc.apigateway.eu-frankfurt-1.oci.customer-oci.com/v1" && strcontains(output.snippet, "src=\"${output.url}/visitor-counter.js\"")
     error_message = "The address or the snippet is wrong."
   }
   assert {

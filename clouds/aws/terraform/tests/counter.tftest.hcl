@@ -187,7 +187,7 @@ run "defaults" {
     error_message = "Somebody outside may sign in, whom nobody asked for."
   }
   assert {
-    condition     = output.url == "https://abc.execute-api.eu-central-1.amazonaws.com/v1" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
+    condition     = output.url == "https://abc.execute-api.eu-central-1.amazonaws.com/v1" && strcontains(output.snippet, "src=\"${output.url}/visitor-counter.js\"")
     error_message = "The address or the snippet is wrong."
   }
 }

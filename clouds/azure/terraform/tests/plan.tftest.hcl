@@ -126,7 +126,7 @@ run "the_function" {
     error_message = "The report is sent at another hour, or by another way."
   }
   assert {
-    condition     = output.url == "https://counter-production-abc123.azurewebsites.net/api" && strcontains(output.snippet, "src=\"${output.url}/counter\"")
+    condition     = output.url == "https://counter-production-abc123.azurewebsites.net/api" && strcontains(output.snippet, "src=\"${output.url}/visitor-counter.js\"")
     error_message = "The address or the snippet is wrong."
   }
 }
