@@ -1,0 +1,5 @@
+"""The browser of tests/browser, here too."""
+
+from browser.conftest import chromium
+
+__all__ = ["chromium"]
