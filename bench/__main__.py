@@ -29,6 +29,7 @@ def sections(prices: Prices) -> dict[str, list[Section]]:
     """The tables by name: each a title and what makes its rows."""
     return {
         "warm": [("A warm visit, against a function that makes one bare PUT", live.warm)],
+        "idle": [("The first visit after the connection was closed", live.idle)],
         "cold": [("A cold start, against a bare function with one GET and one PUT", live.cold)],
         "crowd": [(f"{n} containers at once, 25 visits each", partial(live.crowd, n)) for n in (1, 4, 16, 32)],
         "growth": [("A million visitors", live.growth)],

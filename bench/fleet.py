@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -14,9 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import certifi
+
 from clouds.oracle.laptop.containers import Container
 from clouds.oracle.laptop.fn_entrypoint import deadline, ulid
 from clouds.oracle.laptop.serving import ROOT, Serving
+from clouds.oracle.laptop.storage import NAMESPACE
 from local.faults import Faults
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -37,6 +41,14 @@ class Round:
     answers: Counter[int] = field(default_factory=Counter)
     in_doubt: int = 0
     requests: int = 0
+
+    def add(self, other: Round) -> None:
+        """Takes in what another round came to."""
+        self.seconds += other.seconds
+        self.cpu += other.cpu
+        self.times += other.times
+        self.answers += other.answers
+        self.requests += other.requests
 
     @property
     def acknowledged(self) -> int:
@@ -59,8 +71,9 @@ class Round:
 class Fleet:
     """`containers` of one function, warm: each has answered once, so that imports and connections are behind it."""
 
-    def __init__(self, here: Serving) -> None:
+    def __init__(self, here: Serving, function: Path) -> None:
         self.here = here
+        self.function = function
 
     def visit(self, visits: int, visitor: str = "visitor") -> Round:
         """Every container makes `visits` one after the other, all containers at once, each of its own visitor."""
@@ -105,6 +118,27 @@ class Fleet:
         """Ends all containers and starts as many new ones, which have seen nothing."""
         self.here.run(self.here.pool.restart())
 
+    def hang_up(self) -> None:
+        """Closes all connections to the storage, as it does itself with those that are idle for long. For TLS only."""
+        if self.here.network:
+            self.here.run(self.here.network.hang_up())
+
+    def cold(self, share: float = 1.0) -> float:
+        """Seconds from the start of a new container to its first answer, with this share of a core."""
+        return self.here.run(self._cold(share))
+
+    async def _cold(self, share: float) -> float:
+        container = Container(self.function, self.here.environment())
+        start = time.perf_counter()
+        throttle = asyncio.create_task(_throttle(container, share))
+        try:
+            await container.start(seconds=120)
+            await container.call(call_headers("cold"), seconds=120)
+            return time.perf_counter() - start
+        finally:
+            throttle.cancel()
+            await container.stop()
+
     def memory(self, key: str) -> float:
         """The first container's memory in MB, by its name in /proc/PID/status (VmRSS: now, VmHWM: at its peak)."""
         lines = Path(f"/proc/{self.here.pool.containers[0].pid}/status").read_text().splitlines()
@@ -122,19 +156,37 @@ def fleet(
     latency: float = 0.02,
     faults: Faults | None = None,
     warm: bool = True,
+    tls: bool = False,
     config: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """A Fleet on an empty bucket. With `warm` the first visits are made one after the other, before anything else."""
+    """A Fleet on an empty bucket. With `warm` the first visits are made one after the other, before anything else. With
+    `tls` the storage is Oracle's by its names, and its certificate one of certifi's and its own, as in the cloud."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"SALT": "bench", **(config or {})}
-        with Serving(Path(folder), containers=containers, latency=latency, function=function, config=settings) as here:
+        settings = {"SALT": "bench", "NAMESPACE": NAMESPACE, **(config or {})}
+        serving = Serving(
+            Path(folder), containers=containers, latency=latency, function=function, config=settings, tls=tls
+        )
+        with serving as here:
+            if tls:
+                trusted = here.principal.authority
+                own = f"\n# Issuer: CN=stand-in O=DigiCert Inc\n{trusted.read_text()}"
+                trusted.write_text(Path(certifi.where()).read_text() + own)
             here.warm(containers)
-            built = Fleet(here)
+            built = Fleet(here, function)
             if warm:
                 for number, container in enumerate(here.pool.containers):
                     here.run(_loop(container, f"warm-{number}", 1, Round()))
             here.cloud.faults = faults or Faults()
             yield built
+
+
+async def _throttle(container: Container, share: float) -> None:
+    """Lets a container's process run for `share` of each tenth of a second, as clouds do that sell parts of a core."""
+    while share < 1:
+        for seconds, sign in ((share / 10, signal.SIGCONT), ((1 - share) / 10, signal.SIGSTOP)):
+            if container.alive:
+                os.kill(container.pid, sign)
+            await asyncio.sleep(seconds)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -10,7 +10,7 @@ from fdk import response
 _CLIENT = oci.object_storage.ObjectStorageClient(
     {},
     signer=oci.auth.signers.get_resource_principals_signer(),
-    service_endpoint=os.environ["OBJECT_STORAGE_ENDPOINT"],
+    service_endpoint=os.environ.get("OBJECT_STORAGE_ENDPOINT"),
 )
 
 

@@ -16,7 +16,7 @@ oci.base_client.enable_expect_header = False
 _CLIENT = oci.object_storage.ObjectStorageClient(
     {},
     signer=oci.auth.signers.get_resource_principals_signer(),
-    service_endpoint=os.environ["OBJECT_STORAGE_ENDPOINT"],
+    service_endpoint=os.environ.get("OBJECT_STORAGE_ENDPOINT"),
     retry_strategy=oci.retry.NoneRetryStrategy(),
 )
 _BUCKET = (os.environ["NAMESPACE"], os.environ["BUCKET"])

@@ -15,7 +15,7 @@ def handler(ctx: Any, data: Any = None) -> Any:
     """Count as most counters do: read, add one, write if unchanged, up to five times."""
     signer = oci.auth.signers.get_resource_principals_signer()
     client = oci.object_storage.ObjectStorageClient(
-        {}, signer=signer, service_endpoint=os.environ["OBJECT_STORAGE_ENDPOINT"]
+        {}, signer=signer, service_endpoint=os.environ.get("OBJECT_STORAGE_ENDPOINT")
     )
     bucket = (os.environ["NAMESPACE"], os.environ["BUCKET"])
     vid = parse_qs(urlsplit(ctx.RequestURL()).query)["vid"][0]

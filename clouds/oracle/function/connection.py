@@ -26,8 +26,8 @@ CONNECT_SECONDS = 1.0
 """The longest that one address of the host is tried for."""
 
 USUAL = "O=DigiCert"
-"""Who signs Oracle's certificates (seen in oracle/oci-cli#1048). To read these few roots of certifi's takes a
-twentieth of the time; a certificate that none of them has signed is checked again with all."""
+"""Who signs Oracle's certificates (seen in oracle/oci-cli#1048). Reading these few roots takes a twentieth of the time
+that all take; a certificate that none of them has signed is checked again with all."""
 
 
 class Answer(NamedTuple):
@@ -51,7 +51,7 @@ class Connection:
         self._port = parts.port or (443 if self._tls else 80)
         self._proxy = proxy if self._tls else None
         self._trusted = trusted
-        self._usual = trusted is None
+        self._usual = True
 
     def send(self, method: str, request: bytes, deadline: float) -> Answer:
         """Sends the bytes of one request and reads the answer. `deadline` is in seconds of time.monotonic.

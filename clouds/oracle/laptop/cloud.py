@@ -242,11 +242,15 @@ class Network:
         """Close the port and every tunnel."""
         if self._server:
             self._server.close()
-            for tunnel in tuple(self._tunnels):
-                tunnel.cancel()
-            await asyncio.gather(*self._tunnels, return_exceptions=True)
+            await self.hang_up()
             await self._server.wait_closed()
             self._server = None
+
+    async def hang_up(self) -> None:
+        """Close every connection, as a server does with those that are idle for long."""
+        for tunnel in tuple(self._tunnels):
+            tunnel.cancel()
+        await asyncio.gather(*self._tunnels, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._tunnel(reader, writer))
