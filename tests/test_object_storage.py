@@ -164,7 +164,7 @@ def test_each_answer_has_its_error(
     kind, unclear = ANSWERS[answer]
     saying.answer, before = answer, saying.requests
     with object_store(signing, saying.url) as storage, pytest.raises(kind) as error:
-        OPERATIONS[operation](storage, 0.25)
+        OPERATIONS[operation](storage, 0.25 if answer == "hang" else TIMEOUT)
 
     assert unclear == getattr(error.value, "in_doubt", None)
     # A 401 is asked once more with a token that was read again: the function's own may have run out.
