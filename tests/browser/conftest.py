@@ -56,6 +56,7 @@ class FakeCounter:
     headers: dict[str, str] = field(default_factory=dict)  # of the pages
     stats: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)  # path -> HTML
+    scripts: dict[str, str] = field(default_factory=dict)  # path -> JavaScript
     requests: list[web.BaseRequest] = field(default_factory=list)  # to the counter, in order
     bodies: list[dict[str, Any]] = field(default_factory=list)  # of the POSTs among them
     origin: str = ""
@@ -111,6 +112,9 @@ class FakeCounter:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path in self.pages:
             return web.Response(text=self.pages[request.path], content_type="text/html", headers=self.headers)
+        if request.path in self.scripts:
+            headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
+            return web.Response(text=self.scripts[request.path], content_type="text/javascript", headers=headers)
         folder, _, name = request.path.removeprefix("/").rpartition("/")
         served = {"": WEB / "demo", "web": WEB / "demo", "v1": WEB}.get(folder, WEB / "nowhere")
         file = served / ("demo.html" if request.path == "/" else "owner.html" if name == "owner" else name)
