@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from counter.store import Unavailable
+from counter.store import StoreError
 from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
 from local.memory import MemoryDocuments
@@ -173,11 +173,11 @@ class Simulation:
         outcome.visits += 1
         try:
             shown = store.keep(visit, START + self.world.now, self.world.now + DEADLINE)
-        except Unavailable:
+        except StoreError:
             return
         outcome.acknowledged += 1
         outcome.times.append(self.world.now - arrived)
-        outcome.lags.append(outcome.acknowledged - (shown.pageviews if shown else 0))
+        outcome.lags.append(outcome.acknowledged - shown.pageviews)
 
     def _finish(self) -> Outcome:
         outcome, began = self.outcome, self.world.now

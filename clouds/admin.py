@@ -64,10 +64,10 @@ class Counter:
         """Return how many visits are waiting in the journal. Raises StoreError."""
         return len(self._documents.entries(SECONDS))
 
-    def complete(self) -> tuple[bytes, int, bool]:
+    def complete(self) -> tuple[bytes, int]:
         """
-        Return the document with the visits in it that wait in the journal, how many they are, and whether more may be
-        waiting. A damaged document is returned as it is. Raises StoreError, Refused when there is no document.
+        Return the document with the visits in it that wait in the journal, and how many they are. A
+        corrupt document is returned as it is. Raises StoreError, Refused when there is no document.
         """
         for _ in range(ATTEMPTS):
             data, version = self.read()
@@ -82,12 +82,12 @@ class Counter:
             except NotACounter:
                 break
             if missing := [visit for visit in listing.visits.values() if not tally.has(visit.id)]:
-                data = tally.fold(listing.visits.values(), saved_file.KEPT, listing.more).encode()
-            return data, len(missing), listing.more
+                data = tally.fold(listing.visits.values(), saved_file.KEPT).encode()
+            return data, len(missing)
         else:
             raise Refused("the counter is too busy just now, try again")
         if version is not None:
-            return data, 0, False
+            return data, 0
         raise Refused("there is no document yet")
 
     def replace(self, make: Callable[[bytes], bytes], *, exists: bool, copy: Path) -> None:
@@ -138,14 +138,12 @@ def admin(cloud: str) -> type[Admin]:
 
 def save(counter: Counter, file: Path, *, over: bool) -> None:
     """Save the document, including the visits in the journal. Raises Refused, StoreError, OSError."""
-    data, added, more = counter.complete()
+    data, added = counter.complete()
     with file.open("wb" if over else "xb") as saved:
         saved.write(data)
     print(f"{file}: {saved_file.described(data)}")
     if added:
         print(f"{added} of the visits waited in the journal; they are in the file.")
-    if more:
-        print("Others may wait there, and are not: ask the function for /stats, which adds them, and export again.")
 
 
 def put_in_place(counter: Counter, name: str, make: Callable[[bytes], bytes], *, agreed: bool) -> None:

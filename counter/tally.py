@@ -23,15 +23,8 @@ from privacy import Seen
 __all__ = ["Limits", "Tally", "Visit"]
 
 RECENT = 256
-"""Visit ids the document remembers. An unclear write is resolved by looking for its id, so this many other visits may
+"""Visit ids the document remembers. A write in doubt is resolved by looking for its id, so this many other visits may
 be written in between: at one write every 20 ms five seconds' worth, longer than any request is waited for."""
-
-FOLDED = 512
-"""Ids of folded journal entries remembered after their entry is gone, for an append that the network delivers late: it
-is recognised unless more entries than these were folded in the meantime."""
-
-FOLDED_IN_PART = 2000
-"""The same while a listing shows but a part of the journal, and so not whether an entry is gone."""
 
 REQUEST_MONTHS = 24
 SOURCES = 50
@@ -126,8 +119,8 @@ class Tally:
     @property
     def updated_at(self) -> int | None:
         """Unix seconds of the last visit that counted; None when there is none yet, or an old document does not say."""
-        moment = self.fields.get("updatedAt")
-        return int(moment) if isinstance(moment, (int, float)) and not isinstance(moment, bool) else None
+        moment = _seconds(self.fields.get("updatedAt"))
+        return None if moment is None else int(moment)
 
     @property
     def days(self) -> Mapping[str, Mapping[str, Any]]:
@@ -190,8 +183,19 @@ class Tally:
 
     @property
     def folded(self) -> Sequence[str]:
-        """Ids of visits folded in from the journal, those whose entries are gone longest first."""
+        """Ids of visits folded in from the journal, oldest first."""
         return self.fields.get("folded", ())  # type: ignore[no-any-return]
+
+    @property
+    def written_at(self) -> float | None:
+        """Unix seconds of the last write; None where an earlier version of the counter wrote it."""
+        return _seconds(self.fields.get("writtenAt"))
+
+    @property
+    def crowd_at(self) -> float | None:
+        """Unix seconds of the last write that came close upon another: the journal may hold visits of about that time.
+        None when there was none since the journal was last looked into."""
+        return _seconds(self.fields.get("crowdAt"))
 
     def has(self, visit_id: str) -> bool:
         """Whether this visit is counted already, as far as the document remembers."""
@@ -212,34 +216,22 @@ class Tally:
         return draft.finished()
 
     def fold(
-        self,
-        entries: Iterable[Visit],
-        limits: Limits,
-        more: bool = False,
-        removed: Container[str] = (),
-        at: float | None = None,
+        self, visits: Iterable[Visit], limits: Limits, at: float | None = None, forget: Container[str] = ()
     ) -> Tally:
-        """The tally with the journal's `entries` in it, each once however often it is folded. To be written only over
-        the document that this tally was read from, and only if the entries were listed after that. `more`: the journal
-        may hold others as well. `removed`: ids whose entries are known to be gone. `at`: now, if it will be written."""
-        entries = [*entries]
-        today = max((visit.day for visit in entries), default=None) if at is None else limits.date(at)
+        """The tally with the journal's `visits` in it, each once however often it is folded; their ids are remembered
+        as folded, and those in `forget` no more. `at`: now in unix seconds, if the tally will be written. It may be
+        written only over the document that it comes from, and only if the journal was listed after that was read."""
+        visits = [*visits]
+        today = max((visit.day for visit in visits), default=None) if at is None else limits.date(at)
         draft = _Draft(self, limits, today, at)
         known = {*self.recent, *self.folded}
-        listed: dict[str, None] = {}
-        for visit in entries:
+        folded = dict.fromkeys(known_id for known_id in self.folded if known_id not in forget)
+        for visit in visits:
             if visit.id not in known:
                 known.add(visit.id)
                 draft.apply(visit, at)
-            listed[visit.id] = None
-        gone = [visit_id for visit_id in self.folded if visit_id not in listed]
-        if more:
-            # An entry that is not shown may be there yet, unless it was `removed` for certain.
-            unsure = [visit_id for visit_id in gone if visit_id not in removed]
-            gone = unsure[-FOLDED_IN_PART:] + [visit_id for visit_id in gone if visit_id in removed][-FOLDED:]
-        else:
-            gone = gone[-FOLDED:]
-        draft.fields["folded"] = [*gone, *listed]
+            folded[visit.id] = None
+        draft.fields["folded"] = [*folded]
         return draft.finished()
 
     def with_requests(self, month: str, more: int) -> Tally:
@@ -248,6 +240,14 @@ class Tally:
         for oldest in sorted(requests)[:-REQUEST_MONTHS]:
             del requests[oldest]
         return Tally({**self.fields, "requests": requests}, self.seen, self._texts)
+
+    def stamped(self, at: float, crowd_at: float | None) -> Tally:
+        """The tally as it is written at `at` (unix seconds), with the note of a crowd if there was one."""
+        fields = {**self.fields, "writtenAt": round(at, 2)}
+        fields.pop("crowdAt", None)
+        if crowd_at is not None:
+            fields["crowdAt"] = round(crowd_at, 2)
+        return Tally(fields, self.seen, self._texts)
 
 
 class _Draft:
@@ -303,3 +303,7 @@ class _Draft:
         if not self._people:
             del self.fields["people"]
         return Tally(self.fields, self._seen, self._texts)
+
+
+def _seconds(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

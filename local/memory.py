@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from counter.store import PAGE, Conflict
+from counter.store import Conflict
 
 
 class MemoryDocuments:
@@ -40,9 +40,9 @@ class MemoryDocuments:
             self.journal[entry] = None
 
     def entries(self, timeout: float) -> list[str]:
-        """Return the names of the first entries, sorted."""
+        """Return the names of all entries, sorted."""
         with self._lock:
-            return sorted(self.journal)[:PAGE]
+            return sorted(self.journal)
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
         """Remove entries; those already gone are ignored."""

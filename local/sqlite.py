@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from clouds.oracle.laptop.objects import Objects, PreconditionFailed
-from counter.store import PAGE, Conflict
+from counter.store import Conflict
 
 
 class SqliteDocuments:
@@ -35,8 +35,8 @@ class SqliteDocuments:
             return
 
     def entries(self, timeout: float) -> list[str]:
-        """Return the names of the first entries, sorted."""
-        found = self._objects.list(self._bucket, self._journal, limit=PAGE)
+        """Return the names of all entries, sorted."""
+        found = self._objects.list(self._bucket, self._journal, limit=-1)
         return [stored.name.removeprefix(self._journal) for stored in found]
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:

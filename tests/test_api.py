@@ -630,20 +630,6 @@ def test_the_bare_number() -> None:
     assert counter.ask("/counter?as=number&peek=1").body == b"42"
 
 
-def test_an_unknown_number_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A visit that is safe in the journal while no document could be read has no number to show."""
-
-    def unreadable(timeout: float) -> None:
-        raise Unavailable("Cannot be reached.", in_doubt=False)
-
-    counter = Counter()
-    monkeypatch.setattr(counter.store, "read", unreadable)
-
-    assert counter.ask("/counter?as=number").body == b"null"
-    told = counter.told("/counter?as=visits")[1]
-    assert (told["count"], told["visits"], told["today"], told["counted"]) == (None, None, {"count": None}, True)
-
-
 @pytest.mark.parametrize(
     "name", ["visits", "Visits", "value", "visitorCount", "Visit_Count", "visitor-counter", "Counter", "a" * 40]
 )
@@ -676,7 +662,7 @@ def test_a_badge_for_shields_io() -> None:
     told = counter.told("/counter?as=shields&vid=anna&label=hits&color=green")
 
     assert told == (200, {"schemaVersion": 1, "label": "hits", "message": "1,234", "color": "#97ca00"})
-    assert counter.store.asked == ["entries", "read"]
+    assert counter.store.asked == ["read"]
 
 
 @pytest.mark.parametrize("form", ["number", "visits", "shields"])

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from counter.history import FILTERED_DAYS, FILTERED_MONTHS, MONTHS, WEEKS, History
+from counter.journal import MIN_FOLDED
 from counter.names import MAX_PAGE, MAX_SOURCE, page_path
 from counter.people import People
 from counter.ranking import PROBATION, Ranking
 from counter.settings import MAX_HISTORY_DAYS, MAX_PAGES, MAX_SEEN_LIMIT
-from counter.store import PAGE
 from counter.tally import RECENT, REQUEST_MONTHS, SOURCES, Limits, Tally, Visit
 from privacy import REGISTERS, Seen, Sketch
 
@@ -76,6 +76,8 @@ def full(limits: Limits, letter: str, views: int, *, sketches: bool) -> Tally:
         "sources": ranking(SOURCES, MAX_SOURCE, "x", views),
         "requests": {f"{2024 + number // 12}-{number % 12 + 1:02}": views * 40 for number in range(REQUEST_MONTHS)},
         "recent": [f"r{number:011}" for number in range(RECENT)],
+        "writtenAt": AT + 0.25,
+        "crowdAt": AT + 0.25,
     }
     listed = tuple(chance.randbytes(32).hex() for _ in range(limits.seen))
     return Tally(fields, Seen((), worst) if sketches else Seen(listed))
@@ -87,8 +89,7 @@ def full(limits: Limits, letter: str, views: int, *, sketches: bool) -> Tally:
 def test_the_document_has_a_ceiling(limits: Limits, ceiling: int, sketches: bool, script: str) -> None:
     """A hundred thousand views and as many visitors a day for decades, every name as long as it may be: so many KB."""
     tally = full(limits, SCRIPTS[script], 10**5, sketches=sketches)
-    for page in range(2):
-        tally = tally.fold([Visit(f"{page}{number:011}", str(TODAY)) for number in range(PAGE)], limits, at=AT)
+    tally = tally.fold([Visit(f"{number:012}", str(TODAY)) for number in range(MIN_FOLDED)], limits, at=AT)
     data = tally.encode()
 
     assert len(data) <= ceiling * 1024

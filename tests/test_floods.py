@@ -15,9 +15,10 @@ import pytest
 from counting import NOW, Counter, Store
 
 from clouds.oracle.laptop.serving import Serving
+from counter.journal import REMEMBER_SECONDS
 from counter.request import MAX_BODY
-from counter.store import PAGE, Conflict, Unavailable
-from counter.tally import FOLDED, Limits, Tally, Visit
+from counter.store import Conflict, StoreError, Unavailable
+from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
 from privacy import Seen, Sketch
 
@@ -48,13 +49,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def test_a_flood_costs_a_request_a_visit() -> None:
-    """The first visit of a container reads, lists and writes; each one after that writes, and lists now and then: no
-    more than 1.02 requests a visit, whatever the ids."""
+    """The first visit of a container reads and writes; each one after that writes, and lists now and then: no more than
+    1.02 requests a visit, whatever the ids."""
     counter, chance = Counter(), random.Random(1)
     first = visit(counter, chance)
     spent = [visit(counter, chance) for _ in range(3_000)]
 
-    assert first == 3
+    assert first == 2
     assert set(spent) == {1, 2}
     assert sum(spent) <= 1.02 * 3_000
     assert counter.totals()[0] == 3_001
@@ -175,12 +176,14 @@ def test_a_crowd_costs_a_bounded_number_of_requests() -> None:
                 Visit(f"v{number}", "2026-11-20", chance.randbytes(32).hex()), NOW + now[0], now[0] + 20
             )
             kept += 1
-        except Unavailable as failure:
-            unsure += failure.in_doubt
+        except StoreError as failure:
+            unsure += isinstance(failure, Unavailable) and failure.in_doubt
         spent[len(documents.asked)] += 1
         entries = max(entries, len(documents.journal))
     documents.busy = False
     tally, _ = containers[0].settle(NOW + now[0], now[0] + 20)
+    now[0] += REMEMBER_SECONDS  # more ids than that has no document room for
+    containers[0].settle(NOW + now[0], now[0] + 20)
 
     assert max(spent) <= 12
     assert sum(requests * times for requests, times in spent.items()) <= 2 * 4_000
@@ -188,7 +191,6 @@ def test_a_crowd_costs_a_bounded_number_of_requests() -> None:
     assert documents.journal == {}
     assert kept <= tally.pageviews <= kept + unsure
     assert kept >= 0.98 * 4_000
-    assert len(tally.folded) <= PAGE + FOLDED
     assert len(tally.encode()) <= 128 * KB
 
 

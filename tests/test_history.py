@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle as HypothesisBundle
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from troubled import WORDS, Killed, Late, Time, Troubled
 
-from counter.store import Misconfigured, StoreError, Unavailable
+from counter.store import Conflict, Misconfigured, StoreError, Unavailable
 from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
 from local.memory import MemoryDocuments
@@ -85,7 +85,7 @@ class History(RuleBasedStateMachine):
             shown = self.stores[id(container)].keep(made, NOW, start + CALL)
         except Killed:
             return False
-        except (Unavailable, Misconfigured) as error:
+        except (Conflict, Unavailable, Misconfigured) as error:
             if not getattr(error, "in_doubt", False) and not was_doubtful:
                 self.doubtful.discard(made)
         else:
@@ -233,7 +233,7 @@ def quiet() -> Iterator[None]:
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=5000 if THOROUGH else 120,
+    max_examples=5000 if THOROUGH else 30,
     stateful_step_count=60,
     deadline=None,
     derandomize=not THOROUGH,

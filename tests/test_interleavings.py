@@ -11,10 +11,10 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import pytest
 from scheduler import (
-    LIMITS,
     STARTS,
     Actor,
     Clock,
@@ -30,18 +30,17 @@ from scheduler import (
     keeping,
     reader,
     settler,
-    settling,
     visit,
     warm,
 )
 
-import counter_store as loop
-from counter import backoff, tally
-from counter.journal import Listing
+from counter import journal, tally
+from counter.contention import ContentionPolicy
 from counter.store import Documents, Misconfigured, StoreError, Unavailable
-from counter.tally import Tally, Visit
+from counter.tally import Tally
 from counter_store import CounterStore
 
+T = TypeVar("T")
 ALL = os.environ.get("EXPLORE") == "all"
 VISITORS = ("ann", "zoe", "ann")
 KINDS: dict[str, Callable[[str, str], Actor]] = {
@@ -136,7 +135,7 @@ def test_three_containers_and_a_fault(summary: Summary, kinds: Sequence[str], st
 @pytest.mark.parametrize("kinds", [("warm", "warm"), ("warm", "fresh"), ("warm", "settle")], ids="+".join)
 def test_a_warm_container_that_lists(summary: Summary, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[str]) -> None:
     """A container that folds over the version it remembers loses nothing and doubles nothing."""
-    monkeypatch.setattr(loop, "LIST_EVERY", 1)
+    monkeypatch.setattr(ContentionPolicy, "should_look", lambda *_: True)
     summary.add("warm containers that list", explore(STARTS["entries"], actors(kinds), 2 if ALL else 1))
     summary.add("warm containers that list", explore(STARTS["folded"], actors(kinds), 2 if ALL else 1))
 
@@ -170,99 +169,74 @@ def test_without_folded(monkeypatch: pytest.MonkeyPatch) -> None:
         explore(STARTS["entries"], actors(["fresh"]), 1)
 
 
-class Blind(CounterStore):
-    """Takes an unclear write for one that was not done, and looks for no id."""
+class Blind:
+    """Documents that take every doubt for a failure."""
 
-    def _send(self, *args: object) -> None:
-        blindly(super()._send, *args)
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self.read, self.entries, self.remove = documents.read, documents.entries, documents.remove
+
+    def write(self, data: bytes, version: str | None, timeout: float) -> str:
+        """Write, and deny every doubt."""
+        return blindly(lambda: self._documents.write(data, version, timeout))
+
+    def append(self, entry: str, timeout: float) -> None:
+        """Append, and deny every doubt."""
+        blindly(lambda: self._documents.append(entry, timeout))
 
 
-def blindly(request: Callable[..., None], *args: object) -> None:
+def blindly(request: Callable[[], T]) -> T:
     """Do it, and deny every doubt."""
     try:
-        request(*args)
+        return request()
     except Unavailable as error:
         raise Unavailable(str(error), in_doubt=False) from error
+
+
+def blind_store(documents: Documents, clock: Clock) -> CounterStore:
+    """Return a counter that knows of no doubt."""
+    return counter_store(Blind(documents), clock)
 
 
 def test_a_blind_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unclear write that is made anew from a fresh document is counted twice."""
     monkeypatch.setattr(Tally, "has", lambda *_: False)
     with pytest.raises(Violation):
-        explore(STARTS["nothing"], actors(["fresh"]), 1, made_of(Blind))
+        explore(STARTS["nothing"], actors(["fresh"]), 1, blind_store)
 
 
 def test_a_doubt_that_is_denied() -> None:
     """A visit that may still land is not to be told as failed for certain."""
     with pytest.raises(Violation, match="shows 5, 3 "):
-        explore(STARTS["document"], actors(["warm"]), 5, made_of(Blind))
+        explore(STARTS["document"], actors(["warm"]), 5, blind_store)
 
 
-def made_of(kind: type[CounterStore]) -> MakeStore:
-    """Return what makes stores of that kind."""
-
-    def make(documents: Documents, clock: Clock) -> CounterStore:
-        return kind(documents, LIMITS, clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
-
-    return make
-
-
-class OldListing(CounterStore):
-    """Lists once, and folds what it saw then until a write succeeds."""
-
-    _listing: Listing | None = None
-
-    def _compose(self, visit: Visit, at: float, known: loop._Known, deadline: float, may_list: bool) -> loop._Write:
-        return super()._compose(visit, at, known, deadline, may_list=True)
-
-    def _list(self, deadline: float) -> Listing:
-        self._listing = self._listing or super()._list(deadline)
-        return self._listing
-
-
-def busy_folder(name: str) -> Actor:
-    """Return a container that folds, adds an entry, and folds again."""
-
-    def program(documents: Documents, make_store: MakeStore) -> Iterator[Event]:
-        store = make_store(documents, Clock())
-        yield Event("ready")
-        yield from settling(store)
-        made = visit(name, "zoe")
-        yield Event("begun", made)
-        try:
-            documents.append(made.entry(), 1.0)
-        except StoreError:
-            yield Event("unclear", made)
-        else:
-            yield Event("kept", made)
-        yield from settling(make_store(documents, Clock()))
-
-    return Actor(name, program)
-
-
-@pytest.mark.parametrize("kind", [CounterStore, OldListing])
-def test_an_old_listing(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore]) -> None:
-    """Entries are folded as they were listed after the last read: with an older listing they count again."""
-    monkeypatch.setattr(tally, "FOLDED", 1)
-    containers = [fresh("visit", "ann"), busy_folder("busy")]
-    if kind is CounterStore:
-        explore(STARTS["entries"], containers, 0, made_of(kind))
-        return
+def test_forgetting_what_may_still_land(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids of folded visits that are forgotten at once are counted again when an append lands late."""
+    monkeypatch.setattr(journal, "REMEMBER_SECONDS", 0.0)
     with pytest.raises(Violation):
-        explore(STARTS["entries"], containers, 0, made_of(kind))
+        explore(STARTS["entries"], [journaling("visit", "zoe"), settler("first"), settler("second")], 1)
 
 
-@pytest.mark.parametrize("kind", [CounterStore, Blind])
-def test_the_journal_in_doubt(monkeypatch: pytest.MonkeyPatch, kind: type[CounterStore]) -> None:
+@pytest.mark.parametrize("is_blind", [False, True])
+def test_the_journal_in_doubt(monkeypatch: pytest.MonkeyPatch, is_blind: bool) -> None:
     """A visit goes to the journal only if it cannot land in the document: otherwise it may be counted in both."""
-    monkeypatch.setattr(backoff, "QUIET", ("document", "journal", "document", "journal", "journal"))
     monkeypatch.setattr(tally, "RECENT", 1)
     containers = [warm("visit", "ann"), fresh("other", "zoe")]
-    if kind is CounterStore:
-        explore(STARTS["document"], containers, 1, made_of(kind))
+    if not is_blind:
+        explore(STARTS["document"], containers, 1)
         return
-    with pytest.raises(Violation, match="shows 7, 5 "):
-        explore(STARTS["document"], containers, 1, made_of(kind))
+    with pytest.raises(Violation):
+        explore(STARTS["document"], containers, 1, blind_store)
+
+
+def test_a_crowd_that_nobody_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where visits go to the journal and the document does not say so, a fresh container shows too little."""
+    monkeypatch.setattr(ContentionPolicy, "leaves", lambda _self, _tally, _moment, conflicts: conflicts > 0)
+    monkeypatch.setattr(ContentionPolicy, "is_close", lambda *_: False)
+    monkeypatch.setattr(Tally, "crowd_at", None)
+    with pytest.raises(Violation, match=r"a fresh container|reader shows|are left"):
+        explore(STARTS["document"], [fresh("one", "ann"), fresh("other", "zoe")], 0)
 
 
 class EmptyOn404:

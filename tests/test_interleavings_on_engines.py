@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from greenlet import getcurrent, greenlet
 
-from counter.store import Documents, Unavailable
+from counter.store import Documents, StoreError, Unavailable
 from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
 
@@ -84,7 +84,7 @@ def container(documents: Documents, visit: Visit) -> Callable[[], bool]:
     def keep() -> bool:
         try:
             store.keep(visit, NOW, clock() + 30)
-        except Unavailable:
+        except StoreError:
             return False
         return True
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from counter.history import FILTERED_DAYS
 from counter.names import page_path, source_host
 from counter.settings import MAX_HISTORY_DAYS, MAX_SEEN_LIMIT
-from counter.store import PAGE
-from counter.tally import FOLDED, FOLDED_IN_PART, RECENT, REQUEST_MONTHS, Limits, Tally, Visit
+from counter.tally import RECENT, REQUEST_MONTHS, Limits, Tally, Visit
 
 AT = 1790000000
 LIMITS = Limits()
@@ -223,29 +222,25 @@ def test_nothing_is_folded_twice(some: list[Visit], middle: int, seen: int) -> N
     assert once.fold([*some, *some], limits).encode() == once.encode()
 
 
-def test_ids_of_removed_entries_are_remembered_for_a_while() -> None:
-    """An entry that a late network brings back is still known; ids that are listed are never forgotten."""
-    early = [Visit(f"early{number}", "2026-11-20") for number in range(FOLDED + 10)]
+def test_ids_of_folded_visits_stay_until_they_are_forgotten() -> None:
+    """An entry that a late network brings back is still known, however many others were folded since; only what is
+    named is forgotten."""
+    early = [Visit(f"early{number}", "2026-11-20") for number in range(2_000)]
     tally = Tally.empty().fold(early, LIMITS)
-    assert len(tally.folded) == FOLDED + 10
-
     later = [Visit("later", "2026-11-20")]
-    after = tally.fold(later, LIMITS)
+    after = tally.fold(later, LIMITS, forget={early[0].id, early[7].id})
 
-    assert list(after.folded) == [visit.id for visit in (*early[10:], *later)]
-    assert after.fold(early[10:], LIMITS).pageviews == FOLDED + 11
-    assert after.fold([early[-1]], LIMITS).folded[-1] == early[-1].id
+    assert list(after.folded) == [visit.id for visit in (*early[1:7], *early[8:], *later)]
+    assert after.fold(early[8:], LIMITS).pageviews == 2_001
 
 
-def test_ids_of_a_long_journal_are_remembered_longer() -> None:
-    """While a listing shows a part of the journal only, nobody knows which entries are gone: 2,000 more ids stay."""
-    tally = Tally.empty()
-    for page in range(4):
-        tally = tally.fold([Visit(f"{page}-{number}", "2026-11-20") for number in range(PAGE)], LIMITS, more=True)
+@pytest.mark.parametrize("odd", [None, True, "1", [1], {}])
+def test_an_odd_note_of_a_crowd_is_none(odd: object) -> None:
+    """Moments in the document that are no numbers are taken for missing, and the document stays readable."""
+    tally = Tally.decode(json.dumps({"pageviews": 1, "crowdAt": odd, "writtenAt": odd}).encode(), LIMITS)
 
-    assert len(tally.folded) == FOLDED_IN_PART + PAGE
-    again = [Visit(f"1-{number}", "2026-11-20") for number in range(PAGE)]
-    assert tally.fold(again, LIMITS, more=True).pageviews == tally.pageviews == 4 * PAGE
+    assert (tally.crowd_at, tally.written_at) == (None, None)
+    assert (tally.stamped(AT, AT).crowd_at, tally.stamped(AT, None).written_at) == (AT, AT)
 
 
 def test_the_last_visits_are_remembered() -> None:

@@ -36,7 +36,7 @@ from botocore.parsers import ResponseParserError
 from clouds.aws.function import item as stored_item
 from clouds.aws.function.item import EXPIRES, Version
 from counter.packing import pack
-from counter.store import PAGE, Conflict, Misconfigured, Unavailable
+from counter.store import Conflict, Misconfigured, Unavailable
 
 BATCH = 25
 """Items that one BatchWriteItem takes."""
@@ -141,8 +141,8 @@ class DynamoDB:
                 **start,
             )
             found += [item[self._key]["S"].removeprefix(self._journal) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer or len(found) >= PAGE:
-                return found[:PAGE]
+            if "LastEvaluatedKey" not in answer:
+                return found
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:

@@ -17,7 +17,8 @@ from counter import entrypoint
 from counter.api import Api
 from counter.report import NotPublished, Publisher
 from counter.settings import Environment, Settings
-from counter_store import REQUEST_SECONDS, CounterStore
+from counter.store import REQUEST_SECONDS
+from counter_store import CounterStore
 
 MARGIN_SECONDS = 1.5
 """Kept back of a call's time, so that the answer gets out before the platform ends the call, even where the last thing

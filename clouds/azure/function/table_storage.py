@@ -101,7 +101,7 @@ class TableStorage:
                 raise Unavailable("The storage was busy with this very entry.", in_doubt=False) from conflict
 
     def entries(self, timeout: float) -> list[str]:
-        keys = _ask(timeout, lambda limits: self._keys(_JOURNAL, _BEHIND, limits, PAGE))
+        keys = _ask(timeout, lambda limits: self._keys(_JOURNAL, _BEHIND, limits))
         return [unquote(key.removeprefix(_JOURNAL).replace("=", "%")) for key in keys]
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
@@ -148,8 +148,8 @@ class TableStorage:
             else:
                 return
 
-    def _keys(self, first: str, behind: str, limits: _Limits, most: int | None = None) -> list[str]:
-        """The row keys from `first` to before `behind`, in their order: all, or the first `most`."""
+    def _keys(self, first: str, behind: str, limits: _Limits) -> list[str]:
+        """The row keys from `first` to before `behind`, in their order."""
         wanted = f"PartitionKey eq '{PARTITION}' and RowKey ge '{first}' and RowKey lt '{behind}'"
         keys: list[str] = []
         token = None
@@ -163,8 +163,8 @@ class TableStorage:
                     raise
                 return []
             token = pages.continuation_token  # type: ignore[attr-defined]
-            if not token or (most is not None and len(keys) >= most):
-                return keys[:most]
+            if not token:
+                return keys
 
 
 class _Limits:

@@ -84,8 +84,8 @@ class ObjectStorage:
                 following = page.get("nextStartWith")
             except (LookupError, TypeError, AttributeError) as error:
                 raise Unavailable(UNREADABLE, in_doubt=False) from error
-            if not following or len(names) >= PAGE:
-                return names[:PAGE]
+            if not following:
+                return names
             query = {"prefix": self._journal, "start": following, "limit": PAGE}
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
