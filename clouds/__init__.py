@@ -1,1 +1,1 @@
-"""The clouds the counter runs on, and the commands for whoever owns one."""
+"""The clouds that the counter runs on, and the owner's commands."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from json.decoder import WHITESPACE, JSONDecoder, scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from counter.history import LARGEST, is_day, is_whole
+from counter.history import MAX_NUMBER, is_day, is_whole
 from counter.people import People
 from counter.ranking import Ranking
 from privacy import Seen, Sketch
@@ -170,7 +170,7 @@ def _total(fields: Mapping[str, Any], key: str) -> int:
         raise NotACounter(f"{key} is negative")
     if value != int(value):
         raise NotACounter(f"{key} is fractional")
-    if value > LARGEST:
+    if value > MAX_NUMBER:
         raise NotACounter(f"{key} is too large")
     return int(value)
 

@@ -12,7 +12,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-LARGEST = 2**53 - 1
+MAX_NUMBER = 2**53 - 1
 """The largest number that a document holds: beyond it a browser cannot show the number exactly."""
 
 MONTHS = 240
@@ -25,13 +25,13 @@ Sums = Mapping[str, Any]
 
 
 def plus(one: int, more: int) -> int:
-    """The sum, or LARGEST: a larger number would be refused when it is read again, and the counter stand still."""
-    return min(one + more, LARGEST)
+    """The sum, or MAX_NUMBER: a larger number would be refused when it is read again, and the counter stand still."""
+    return min(one + more, MAX_NUMBER)
 
 
 def is_whole(value: object) -> bool:
     """Whether `value` is a number that a document may hold."""
-    return type(value) is int and 0 <= value <= LARGEST
+    return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
 def is_day(text: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.history import LARGEST
+from counter.history import MAX_NUMBER
 from counter.ranking import ADMITTED, PROBATION, Ranking
 
 NOVEMBER, DECEMBER = "2026-11", "2026-12"
@@ -144,11 +144,11 @@ def test_a_flood_of_invented_names_pushes_out_nobody() -> None:
 def test_numbers_stay_what_a_document_may_hold() -> None:
     """At the largest number there is a view more changes nothing."""
     ranking = Ranking.parse(
-        {"months": [NOVEMBER], "names": {"/": [LARGEST, LARGEST, 0]}, "views": [LARGEST, LARGEST, 0]}
+        {"months": [NOVEMBER], "names": {"/": [MAX_NUMBER, MAX_NUMBER, 0]}, "views": [MAX_NUMBER, MAX_NUMBER, 0]}
     )
     view(ranking, "/", "/other")
 
-    assert ranking.names["/"] == ranking.views == (LARGEST, LARGEST, 0)
+    assert ranking.names["/"] == ranking.views == (MAX_NUMBER, MAX_NUMBER, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What is shipped to AWS beside the core."""
+"""The part of the function that is specific to AWS."""

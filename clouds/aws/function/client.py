@@ -1,4 +1,4 @@
-"""Makes the SDK's clients. botocore alone: what boto3 puts on top of it is not needed here."""
+"""Creates the SDK's clients with botocore; boto3's additions are not needed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ CONNECT_SECONDS = 1.0
 def connect(
     service: str, region: str | None, endpoint: str | None = None, *, seconds: float, session: Session | None = None
 ) -> Any:
-    """A client that does what it is told, once, and waits `seconds` for an answer. `endpoint` is for another place than
-    the region's own, `session` for another identity than the function's.
-
-    Raises Misconfigured where there is no region, as outside AWS Lambda."""
+    """A client that makes each request once, without retries, and waits `seconds` for the answer. `endpoint` replaces
+    the region's own address, `session` the function's own identity. Raises Misconfigured if there is no region, as
+    outside AWS Lambda."""
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=seconds,
-        # One attempt in all: whatever is to be tried again, counter_store knows when.
+        # One attempt: counter_store decides about retries.
         retries={"mode": "standard", "total_max_attempts": 1},
         parameter_validation=False,
         max_pool_connections=1,

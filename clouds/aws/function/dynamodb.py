@@ -94,7 +94,7 @@ class DynamoDB:
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
         stored = pack(data)
-        if len(stored) > stored_item.LARGEST:
+        if len(stored) > stored_item.MAX_BYTES:
             raise Misconfigured("The counter's document is too large for an item of a table.")
         expected = Version("", self._attribute or "") if version is None else Version.parse(version)
         new, numbers = expected.after(self._new_version(), data)

@@ -1,17 +1,17 @@
-"""The item that holds the document: the document compressed, and its totals as plain numbers beside it.
+"""The DynamoDB item with the document: compressed, with its totals next to it as plain numbers.
 
 | attribute                                  | what it is                                                         |
 |--------------------------------------------|--------------------------------------------------------------------|
 | `counter_id`, or what `TABLE_KEY` names    | the table's key                                                    |
-| `version`                                  | new with each write, and never the same again                      |
-| `document`                                 | the document, compressed; as a person may put it back, plain       |
+| `version`                                  | random, new with each write                                        |
+| `document`                                 | the document, compressed; an owner may restore it as plain text    |
 | `pageviews`, `uniqueVisitors`, `updatedAt` | for people who look at the table; never read                       |
-| `visit_count`, `count`, `Count`,           | the page views once more, by the name that an older counter knows, |
-| `visitorCount`, or `COUNT_ATTRIBUTE`       | of the type that it has there                                      |
-| `last_updated`                             | when, as an older counter wrote it; only where it stands already   |
-| `ItemExpireTTL`                            | an older counter's expiry: taken out, for it would delete the item |
+| `visit_count`, `count`, `Count`,           | the page views again, under the name that an older counter uses,   |
+| `visitorCount`, or `COUNT_ATTRIBUTE`       | with the type that the attribute has                               |
+| `last_updated`                             | the time in an older counter's format; only if it exists already   |
+| `ItemExpireTTL`                            | an older counter's expiry: removed, it would delete the item       |
 
-Whatever else the item has is its owner's and stays.
+All other attributes belong to the owner and stay.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from typing import Any
 from counter.packing import caught_up, totals, unpack
 
 OLDER = ("visit_count", "count", "Count", "visitorCount")
-"""What older counters call the page views. One of them alone makes an item that is picked up."""
+"""The names that older counters use for the page views. An item with exactly one of them is adopted."""
 
 UPDATED, EXPIRES = "last_updated", "ItemExpireTTL"
 
-LARGEST = 300_000
-"""Bytes of a compressed document. An item takes 400 KB in all; what the counter writes is a tenth of that."""
+MAX_BYTES = 300_000
+"""The largest compressed document, in bytes. An item may have 400 KB; the counter writes about a tenth of that."""
 
 _UNREADABLE = b"There is a document in this item, but it cannot be read."
 
 Item = Mapping[str, Mapping[str, Any]]
-"""An item as DynamoDB sends it: each value in a mapping, by the name of its type."""
+"""An item as DynamoDB sends it: each value is a mapping from the name of its type to the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What must still be in the item for a write to be good: the `version` that was read, empty where there was none
-    of ours, and what an older counter had counted in its own attribute `name`, since it knows of no version: its type
-    and text, empty where it is not there yet. `updated` is the type of last_updated, empty where there is none."""
+    """What a write requires of the item: the `version` that was read, empty if we have written none yet; and the type
+    and text of an older counter's number in the attribute `name`, empty if it does not exist yet, because an older
+    counter does not set a version. `updated` is the type of last_updated, empty if it does not exist."""
 
     text: str
     name: str = ""
@@ -52,7 +52,7 @@ class Version:
 
     @classmethod
     def parse(cls, token: str) -> Version:
-        """The version that was written down as `token`."""
+        """The version from its text form `token`."""
         try:
             return cls(*json.loads(token))
         except (ValueError, TypeError):
@@ -62,10 +62,10 @@ class Version:
         return json.dumps([self.text, self.name, self.kind, self.number, self.updated])
 
     def condition(self) -> tuple[str, dict[str, Any]]:
-        """It in DynamoDB's words: an expression and the values in it. Names in it are `#` and the attribute's own."""
+        """The condition for DynamoDB: an expression, with `#NAME` for the attribute NAME, and its values."""
         has_version, values = "#version = :expected", {":expected": {"S": self.text}}
         if not self.text:
-            # None of ours: there is none, or what a person wrote there.
+            # We have written no version: there is none, or one that a person wrote.
             has_version = f"(NOT attribute_type(#version, :string) OR {has_version})"
             values[":string"] = {"S": "S"}
         if not self.name:
@@ -75,8 +75,8 @@ class Version:
         return f"{has_version} AND #{self.name} = :was", {**values, ":was": {self.kind: self.number}}
 
     def after(self, text: str, data: bytes) -> tuple[Version, dict[str, Any]]:
-        """The version with this `text` once the document `data` is written over this one, and its totals as
-        attributes, those of an older counter in the types that they have there."""
+        """The version with this `text` after the document `data` has been written, and its totals as attributes, those
+        of an older counter with the types that they have in the item."""
         found = totals(data)
         numbers = {name: {"N": str(value)} for name, value in found.items()}
         if self.updated and "updatedAt" in found:
@@ -89,16 +89,15 @@ class Version:
 
 
 def parse(item: Item, attribute: str | None) -> tuple[bytes, str]:
-    """The document in `item`, or the one that an older counter's number stands for, and its version. The number is in
-    `attribute`, or in one that is known. Where the item makes no sense this is no counter's document either, and
-    refused by whoever reads it."""
+    """The document in `item`, or one made from an older counter's number, and its version. The number is in `attribute`
+    or in a known one. From an invalid item comes an invalid document, which the caller refuses."""
     found = [name for name in ((attribute,) if attribute else OLDER) if item.get(name, {}).keys() & {"N", "S"}]
     name = found[0] if len(found) == 1 else attribute or ""
     kind, number = next(iter(item[name].items())) if found and name else ("", "")
     updated = next(iter(item.get(UPDATED, {}).keys() & {"N", "S"}), "")
     count = _whole(number)
     if "document" not in item and "version" not in item:
-        # A number of another name may be a count: COUNT_ATTRIBUTE says so, and nobody begins at 0 beside it.
+        # A number with an unknown name may be a count: the item is refused until COUNT_ATTRIBUTE is set.
         is_new = not found and (attribute or not any("N" in item[other] for other in item.keys() - {UPDATED, EXPIRES}))
         count = 0 if is_new else count
         return json.dumps({} if count is None else {"count": count}).encode(), str(

@@ -1,4 +1,4 @@
-"""Where the counter is on AWS: the settings that only this entrypoint needs."""
+"""The settings that exist only on AWS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from counter.settings import Environment, address, name
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """The table and the topic. Every one has a default; clouds/aws/README.md says what each is for."""
+    """The table and the topic. All have defaults; clouds/aws/README.md describes each."""
 
     table: str = "visitor-counter"
     counter_id: str = "counter"
@@ -23,7 +23,7 @@ class AwsSettings:
 
     @classmethod
     def read(cls, environment: Environment) -> AwsSettings:
-        """The settings in `environment`, which remembers those that cannot be understood."""
+        """The settings in `environment`, which collects the errors."""
         default = cls()
         return cls(
             table=environment.text("TABLE_NAME") or default.table,

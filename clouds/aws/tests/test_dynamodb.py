@@ -322,9 +322,9 @@ def test_the_largest_document_fits(documents: DynamoDB, proxy: DynamoDBProxy) ->
     version = documents.write(data, None, TIMEOUT)
     proxy.requests.clear()
     with pytest.raises(Misconfigured):
-        documents.write(chance.randbytes(stored_item.LARGEST + 1), version, TIMEOUT)
+        documents.write(chance.randbytes(stored_item.MAX_BYTES + 1), version, TIMEOUT)
 
-    assert len(packing.pack(data)) < stored_item.LARGEST / 4
+    assert len(packing.pack(data)) < stored_item.MAX_BYTES / 4
     assert documents.read(TIMEOUT) == (data, version)
     assert proxy.requests["UpdateItem"] == 0
 

@@ -1,13 +1,13 @@
-"""The row that holds the document: the document in compressed chunks, and its totals as plain numbers beside them.
+"""The table row with the document: in compressed chunks, with its totals next to them as plain numbers.
 
 | property                                   | what it is                                                        |
 |--------------------------------------------|-------------------------------------------------------------------|
-| `chunks`                                   | how many chunks make the document: any beyond are an older one's  |
-| `document0`, `document1`, ...              | the chunks, of at most 64 KB, as a property takes no more         |
+| `chunks`                                   | the number of valid chunks; others are left from an older version |
+| `document0`, `document1`, ...              | the chunks of at most 64 KB, the limit of a property              |
 | `pageviews`, `uniqueVisitors`, `updatedAt` | for people who look at the table; never read                      |
-| `count`                                    | the page views once more, by the name that an older counter knows |
+| `count`                                    | the page views again, under the name that an older counter uses   |
 
-Whatever else the row has is its owner's and stays.
+All other properties belong to the owner and stay.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from counter.packing import caught_up, pack, totals, unpack
 
 PARTITION = "counter"
 ROW = "1"
-"""The keys of the row in which an older counter kept its `count`."""
+"""The keys of the row with an older counter's `count`."""
 
 CHUNK = 64 * 1024
-MOST_CHUNKS = 15
-"""A row takes 1 MB: so many chunks leave 64 KB for everything else."""
+MAX_CHUNKS = 15
+"""A row may have 1 MB; this leaves 64 KB for everything else."""
 
 _INT32 = range(-(2**31), 2**31)
 
@@ -36,18 +36,18 @@ class TooLarge(ValueError):
 
 
 def row(data: bytes) -> dict[str, Any]:
-    """The row to be merged into what is there, so that it holds the document `data`. Raises TooLarge."""
+    """The row with the document `data`, to be merged into the stored one. Raises TooLarge."""
     packed = pack(data)
     chunks = [packed[at : at + CHUNK] for at in range(0, len(packed), CHUNK)]
-    if len(chunks) > MOST_CHUNKS:
+    if len(chunks) > MAX_CHUNKS:
         raise TooLarge
     named = {f"document{number}": chunk for number, chunk in enumerate(chunks)}
     return {"PartitionKey": PARTITION, "RowKey": ROW, **_numbers(data), "chunks": len(chunks), **named}
 
 
 def document(row: Mapping[str, Any]) -> bytes:
-    """The document that is in `row`, or that an older counter's `count` stands for. Where the row makes no sense this
-    is no counter's document either, and refused by whoever reads it."""
+    """The document in `row`, or one made from an older counter's `count`. From an invalid row comes an invalid
+    document, which the caller refuses."""
     count = _count(row)
     if "chunks" not in row and "document0" not in row:
         return json.dumps({"count": count}, default=str).encode()
@@ -57,7 +57,7 @@ def document(row: Mapping[str, Any]) -> bytes:
 
 def _packed(row: Mapping[str, Any]) -> bytes:
     chunks = _plain(row.get("chunks"))
-    if isinstance(chunks, int) and chunks in range(1, MOST_CHUNKS + 1):
+    if isinstance(chunks, int) and chunks in range(1, MAX_CHUNKS + 1):
         found = [row.get(f"document{number}") for number in range(chunks)]
         if packed := b"".join(chunk for chunk in found if isinstance(chunk, bytes)):
             return packed
@@ -65,7 +65,7 @@ def _packed(row: Mapping[str, Any]) -> bytes:
 
 
 def _count(row: Mapping[str, Any]) -> object:
-    """An older counter's number, which may be text; 0 where the row has none, None where another might be it."""
+    """An older counter's number, which may be text; 0 if there is none, None if another property might be it."""
     if "count" not in row:
         return None if any(type(_plain(value)) in (int, float) for value in row.values()) else 0
     count = _plain(row["count"])
@@ -73,7 +73,7 @@ def _count(row: Mapping[str, Any]) -> object:
 
 
 def _plain(value: object) -> object:
-    # Numbers of 64 bits come with their type.
+    # 64-bit numbers are wrapped with their type.
     return value.value if isinstance(value, EntityProperty) else value
 
 
@@ -85,5 +85,5 @@ def _numbers(data: bytes) -> dict[str, Any]:
 
 
 def _number(value: int) -> int | EntityProperty:
-    # 32 bits while it fits: an older counter adds 1 to what it reads, and cannot to one that comes with its type.
+    # As 32 bits if it fits: an older counter adds 1 to what it reads, which fails for a wrapped number.
     return value if value in _INT32 else EntityProperty(value, EdmType.INT64)

@@ -1,8 +1,8 @@
-"""The function's storage account: where its tables are, and how the function shows who it is.
+"""The function's storage account: the address of its tables, and the function's credentials.
 
-Azure Functions cannot be without one, and names it in `AzureWebJobsStorage`: a connection string, or, without any key,
-`AzureWebJobsStorage__accountName` (or `__tableServiceUri`) for the function's managed identity, and `__clientId` where
-that is a user-assigned one. The counter keeps its table in the same account.
+Every function app has a storage account. Its setting is `AzureWebJobsStorage`, a connection string, or, without any
+key, `AzureWebJobsStorage__accountName` (or `__tableServiceUri`) for access with the function's managed identity, and
+`__clientId` if that is a user-assigned one. The counter's table is in the same account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TABLE = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.ASCII | re.IGNOR
 
 @dataclass(frozen=True, slots=True)
 class StorageAccount:
-    """A connection string, or the address of the tables and an identity; and the table in it."""
+    """Either a connection string, or the address of the tables and an identity; and the table's name."""
 
     connection: Secret | None
     url: str | None
@@ -33,7 +33,7 @@ class StorageAccount:
 
     @classmethod
     def read(cls, environment: Environment) -> StorageAccount:
-        """The account that the environment names; what cannot be understood is noted there."""
+        """The account in `environment`, which collects the errors."""
         name = "AzureWebJobsStorage"
         connection = environment.read(name, _connection, None)
         account = environment.read(f"{name}__accountName", _account, None)
@@ -45,8 +45,8 @@ class StorageAccount:
         )
 
     def table(self, **options: Any) -> TableClient:
-        """A client of the table; `options` are the SDK's, for a certificate of one's own. Makes no request. Raises
-        SettingsError where the environment says too little."""
+        """A client of the table, with additional `options` of the SDK. Makes no request. Raises SettingsError if a
+        setting is missing."""
         options = {**OPTIONS, **options}
         if self.connection:
             return TableClient.from_connection_string(self.connection.reveal(), self.table_name, **options)
@@ -58,7 +58,7 @@ class StorageAccount:
 
 
 def identity(environment: Environment, client_id: str | None = None) -> ManagedIdentity | None:
-    """The function's managed identity; None where the platform gave it none."""
+    """The function's managed identity, or None if it has none."""
     endpoint, header = environment.text("IDENTITY_ENDPOINT"), environment.text("IDENTITY_HEADER")
     return ManagedIdentity(endpoint, Secret(header), client_id) if endpoint and header else None
 
@@ -75,11 +75,11 @@ def _connection(text: str) -> Secret:
 
 def _account(text: str) -> str:
     if not _ACCOUNT.fullmatch(text):
-        raise ValueError("must be the name of a storage account: 3 to 24 small letters and digits")
+        raise ValueError("must be the name of a storage account: 3 to 24 lower-case letters and digits")
     return f"https://{text}.table.core.windows.net"
 
 
 def _table(text: str) -> str:
     if not _TABLE.fullmatch(text):
-        raise ValueError("must be 3 to 63 letters and digits, a letter first")
+        raise ValueError("must be 3 to 63 letters and digits, starting with a letter")
     return text

@@ -21,7 +21,7 @@ import pytest
 from azure.data.tables import EdmType, EntityProperty, TableClient, UpdateMode
 from engines import cannot
 
-from clouds.azure.function.row import MOST_CHUNKS, TooLarge, document, row
+from clouds.azure.function.row import MAX_CHUNKS, TooLarge, document, row
 from clouds.azure.function.table_storage import OPTIONS, TableStorage
 from clouds.azure.laptop.azurite import ACCOUNT, KEEPALIVE, KEY, Azurite, missing
 from counter.store import PAGE, Conflict, CorruptDocument, Misconfigured, Unavailable
@@ -220,10 +220,10 @@ class TestAnOlderCounter:
 
     def test_the_most_chunks_are_enough_for_a_row(self) -> None:
         """The row's limit is the table's own: as many chunks as fit in 1 MB with room for the rest."""
-        largest = row(noise(MOST_CHUNKS * 65_536 - 2_000))
+        largest = row(noise(MAX_CHUNKS * 65_536 - 2_000))
 
         assert sum(len(value) for value in largest.values() if isinstance(value, bytes)) < 2**20 - 65_536
-        assert document(largest) == noise(MOST_CHUNKS * 65_536 - 2_000)
+        assert document(largest) == noise(MAX_CHUNKS * 65_536 - 2_000)
 
 
 class TestTheTable:

@@ -1,1 +1,1 @@
-"""What is shipped to Oracle Cloud beside the core."""
+"""The part of the function that is specific to Oracle Cloud."""

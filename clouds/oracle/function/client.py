@@ -1,4 +1,4 @@
-"""Signed requests to Oracle's Object Storage, as the SDK makes them, at a third of its cold start."""
+"""Signed requests to Oracle's Object Storage, the same as the SDK's, with a third of its cold start."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Client:
         body: bytes | None = None,
         condition: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer to one request. One that was refused as not signed rightly is signed with a key that was loaded
-        again, and sent once more: the function's own may have run out. Raises Unavailable, Misconfigured."""
+        """The answer to one request. A 401 may mean that the function's key has expired, so the key is then loaded
+        again and the request sent once more. Raises Unavailable and Misconfigured."""
         answer = self._send(method, target, deadline, body, condition or {})
         if answer.status != 401:
             return answer
@@ -65,7 +65,7 @@ class Client:
 
 
 def connect(oracle: OracleSettings, signer: Signer, region: str | None = None) -> Client:
-    """A client for the Object Storage that the settings name, or else the region's, by default the function's own."""
+    """A client for the Object Storage in the settings, or else for the region's, by default the function's own."""
     region = region or (oracle.principal.region if oracle.principal else "")
     address = oracle.object_storage_endpoint or endpoint.address(region, oracle.region_metadata)
     return Client(signer, Connection(address, endpoint.proxy(address, oracle), oracle.trusted))

@@ -1,4 +1,4 @@
-"""Where Object Storage is: the address of a region, and the proxy on the way."""
+"""The address of Object Storage in a region, and the proxy to reach it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def address(region: str, metadata: str | None) -> str:
             return TEMPLATE.format(region=name, secondLevelDomain=domain)
     except (ValueError, KeyError, AttributeError):
         pass
-    # Only away from Oracle Functions: the SDK has all regions, and takes a cold start's time to import.
+    # Only outside Oracle Functions: the SDK knows all regions, but its import takes as long as a cold start.
     from oci.regions import endpoint_for  # noqa: PLC0415
 
     return str(
@@ -35,10 +35,10 @@ def address(region: str, metadata: str | None) -> str:
 
 
 def proxy(address: str, oracle: OracleSettings) -> Proxy | None:
-    """The proxy on the way to an address; None where there is none, or where the address is one to go to directly."""
+    """The proxy for an address, or None if there is none or the address is exempt."""
     if oracle.proxy is None:
         return None
-    # 5 ms of a cold start, so only where there is a proxy.
+    # Takes 5 ms of a cold start, so it is imported only if there is a proxy.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # noqa: PLC0415
 
     bypassed = proxy_bypass_environment(urlsplit(address).netloc, {"no": oracle.no_proxy or ""})

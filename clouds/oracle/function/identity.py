@@ -1,4 +1,4 @@
-"""The function's own identity: a session's token and key, in files that Oracle Functions names (version 2.2)."""
+"""The function's own identity: a session token and a key, in files provided by Oracle Functions (version 2.2)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from counter.store import Misconfigured
 
 
 def signer(principal: ResourcePrincipal | None) -> Signer:
-    """What signs as the function. It reads token and key again when it is renewed.
-
-    Raises Misconfigured where there is no resource principal, as outside Oracle Functions."""
+    """A signer with the function's identity, which reads token and key again when it is renewed. Raises Misconfigured
+    if there is no resource principal, as outside Oracle Functions."""
 
     def load() -> tuple[str, RSAPrivateKey]:
         try:
             if principal is None:
                 raise ValueError("There is no resource principal of version 2.2.")
-            # Oracle made this key a moment ago. Proving again that its primes are prime is a third of a cold start.
+            # Oracle has just created this key. Checking that its primes are prime would take a third of a cold start.
             key = load_pem_private_key(_content(principal.private_pem), None, unsafe_skip_rsa_key_validation=True)
             if not isinstance(key, RSAPrivateKey):
                 raise ValueError("The key is not an RSA key.")
@@ -34,6 +33,6 @@ def signer(principal: ResourcePrincipal | None) -> Signer:
 
 
 def _content(text: str) -> bytes:
-    # The SDK takes an absolute path for a file, and anything else for the content itself.
+    # Like the SDK: an absolute path is a file, anything else is the content itself.
     path = Path(text)
     return path.read_bytes() if path.is_absolute() else text.encode("ascii")

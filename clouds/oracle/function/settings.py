@@ -1,4 +1,4 @@
-"""Where the counter is on Oracle Cloud: the settings that only Oracle's entrypoint needs."""
+"""The settings that exist only on Oracle Cloud."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from counter.settings import Environment, Secret, address, name
 T = TypeVar("T")
 
 FREE_REQUESTS = 50_000
-"""API requests a month that Oracle's Always Free Object Storage includes. Price overviews by others say so; no page of
-Oracle's own that we have seen does. That is why the report says "about"."""
+"""API requests per month in Oracle's Always Free Object Storage. The figure is from price overviews by others, not from
+Oracle's documentation, so the report says "about"."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourcePrincipal:
-    """Where Oracle Functions puts the function's identity: files with its session token and its key, and its region."""
+    """The function's identity from Oracle Functions: the files with its session token and its key, and its region."""
 
     rpst: str = field(repr=False)
     private_pem: str = field(repr=False)
@@ -27,7 +27,7 @@ class ResourcePrincipal:
 
 
 class Proxy(NamedTuple):
-    """A proxy that HTTPS connections are tunnelled through, and the value of its `Proxy-Authorization`."""
+    """A proxy for HTTPS connections, and the value of its `Proxy-Authorization`."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class Proxy(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OracleSettings:
-    """The bucket and the topic. Every one has a default; docs/settings.md says what each is for."""
+    """The bucket and the topic. All have defaults; docs/settings.md describes each."""
 
     bucket: str = "cloud-resume-data"
     object: str = "counter.json"
@@ -53,7 +53,7 @@ class OracleSettings:
 
     @classmethod
     def read(cls, environment: Environment) -> OracleSettings:
-        """The settings in `environment`, which remembers those that cannot be understood."""
+        """The settings in `environment`, which collects the errors."""
         default = cls()
         return cls(
             bucket=environment.text("BUCKET") or default.bucket,
@@ -64,15 +64,15 @@ class OracleSettings:
             notifications_endpoint=environment.read("NOTIFICATIONS_ENDPOINT", address, None),
             principal=_principal(environment),
             region_metadata=environment.text("OCI_REGION_METADATA"),
-            # By the names, and in the order, that other programs read them by.
+            # The usual names, in the usual order.
             proxy=_first(environment, _proxy, "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
             no_proxy=_first(environment, str, "no_proxy", "NO_PROXY"),
             trusted=_first(environment, str, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
         )
 
 
-def _first(environment: Environment, understand: Callable[[str], T], *names: str) -> T | None:
-    return next((environment.read(name, understand, None) for name in names if environment.text(name)), None)
+def _first(environment: Environment, parse: Callable[[str], T], *names: str) -> T | None:
+    return next((environment.read(name, parse, None) for name in names if environment.text(name)), None)
 
 
 def _proxy(text: str) -> Proxy:
@@ -90,7 +90,7 @@ def _proxy(text: str) -> Proxy:
 
 
 def _principal(environment: Environment) -> ResourcePrincipal | None:
-    """Version 2.2 without a passphrase, as Oracle Functions has it; None leaves any other to the SDK."""
+    """The identity if it is version 2.2 without a passphrase, as in Oracle Functions, else None."""
     prefix = "OCI_RESOURCE_PRINCIPAL_"
     if environment.text(prefix + "VERSION") != "2.2" or environment.text(prefix + "PRIVATE_PEM_PASSPHRASE"):
         return None
