@@ -41,7 +41,7 @@ test-all: test ## the same, and then the slow tests
 lint: $(VENV)/installed-test ## run ruff, mypy and import-linter
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
-	@$(python) -m mypy . .github/ship.py .github/release.py
+	@$(python) -m mypy . .github/ship.py
 	@$(VENV)/bin/lint-imports --no-cache
 
 contract: $(python) ## test a deployed counter against the contract: URL=https://host/v1 TOKEN=...
@@ -69,8 +69,15 @@ $(filter-out publish-as,$(MAKECMDGOALS)):
 	@:
 endif
 
-release: $(python) ## prepare a release on this machine: VERSION=1.2.0
-	@$(python) .github/release.py prepare "$(VERSION)"
+release: $(VENV)/installed-test ## prepare a release on this machine: VERSION=1.2.0
+	@echo "$(VERSION)" | grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' || { echo "VERSION is three numbers, as in 1.2.0" >&2; exit 1; }
+	@[ "$$(git branch --show-current)" = main ] || { echo "Releases are made on main: git switch main" >&2; exit 1; }
+	@$(python) -c 'import sys; new, old = (list(map(int, text.split("."))) for text in sys.argv[1:]); sys.exit(new <= old)' \
+	    "$(VERSION)" "$$(sed -n 's/^version: //p' func.yaml)" || { echo "$(VERSION) is not newer than func.yaml's." >&2; exit 1; }
+	@$(VENV)/bin/bump-my-version bump --new-version "$(VERSION)"
+	@echo "Release $(VERSION) is a commit and a tag on this machine. To publish it, and let the Release workflow build it:"
+	@echo "    git push --atomic --follow-tags origin main"
+	@echo "To take it back: git tag --delete v$(VERSION) && git reset --keep HEAD~1"
 
 # Packages that the tests share with the function have the function's versions.
 lock: ## update the lock files after changing requirements; needs uv. ARGS=--upgrade also raises all versions
