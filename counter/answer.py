@@ -25,7 +25,8 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
     elif isinstance(content, bytes):
         body = content
     else:
-        body = json.dumps({**content, "requestId": request.public_id}, separators=(",", ":")).encode()
+        text = json.dumps({**content, "requestId": request.public_id}, separators=(",", ":"), ensure_ascii=False)
+        body = text.encode(errors="backslashreplace")  # half of a pair becomes the escape that JSON has for it
     return Response(
         status,
         {

@@ -16,24 +16,24 @@ from counter.answer import Answer, error, failed, respond, retry_after
 from counter.badge import Badge, is_known, tag
 from counter.owner import is_owner
 from counter.page_view import PageView, reason_not_to_count
-from counter.report import NotPublished, Publisher, compose
+from counter.report import PERIODS, NotPublished, Publisher, compose
 from counter.request import BadRequest, Request, Response
 from counter.settings import Settings, SettingsError
 from counter.shown import iso, number, shields, shown
-from counter.stats import stats
+from counter.stats import TABLES, as_csv, stats
 from counter.store import StoreError
 from counter.tally import Tally, Visit
 from privacy import visitor_hash
 
 SERVICE = "visitor-counter"
 
-BADGE_SECONDS = 300
-"""How long a badge may be kept. Every one that is not costs a storage request: asked for through one cache, as READMEs
-on GitHub do, it is 8,640 of them a month at most, and the number is five minutes old."""
+CACHE_SECONDS = 300
+"""How long a badge or public statistics may be kept. Every one that is not costs a storage request: asked for through
+one cache, as READMEs on GitHub do, it is 8,640 of them a month at most, and the number is five minutes old."""
 
 _PICTURE = {
     "Content-Type": "image/svg+xml",
-    "Cache-Control": f"public, max-age={BADGE_SECONDS}",
+    "Cache-Control": f"public, max-age={CACHE_SECONDS}",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 _RETRY_LATER = retry_after(30)
@@ -106,7 +106,7 @@ class Api:
     def _counter(self, request: Request) -> Answer:
         form = request.query.get("as")
         if form == "shields":
-            return 200, shields(Badge.of(request.query), self._store.read(request.deadline)), {}
+            return 200, self._shields(request), {}
         view = PageView.read(request)
         counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on_get)
         if counts and not view.peek:
@@ -123,11 +123,17 @@ class Api:
             day=str(self._today().date()),
             visitor=visitor_hash(self.settings.salt.reveal(), view.vid) if view.vid and not reason else None,
             reason=reason,
+            page=view.page,
+            source=view.source,
+            names_id=_visit_id(f"{request.id}:page"),
         )
+
+    def _shields(self, request: Request) -> bytes:
+        return shields(Badge.of(request.query), self._store.read(request.deadline), str(self._today().date()))
 
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)
-        picture = badge.svg(self._store.read(request.deadline))
+        picture = badge.svg(self._store.read(request.deadline), str(self._today().date()))
         headers = {**_PICTURE, "ETag": tag(picture)}
         if is_known(headers["ETag"], request.headers.get("if-none-match", "")):
             return 304, b"", headers
@@ -143,19 +149,39 @@ class Api:
         return 200, {**state, "timestamp": iso(self._today()), **({"warnings": warnings} if warnings else {})}, {}
 
     def _stats(self, request: Request) -> Answer:
-        if not is_owner(request, self.settings):
+        owner, has_token = (
+            is_owner(request, self.settings),
+            {"authorization", "token"} & {*request.headers, *request.query},
+        )
+        if not owner and (has_token or not self.settings.public_stats):
             return _unauthorized()
-        tally, waiting = self._store.settle(self._now(), request.deadline)
-        return 200, stats(tally, waiting, self._today(), self.settings), {}
+        if owner:
+            tally, waiting = self._store.settle(self._now(), request.deadline)
+        else:
+            tally, waiting = self._store.read(request.deadline), 0
+        numbers = stats(tally, waiting, self._today(), self.settings, public=not owner)
+        cached = {"Cache-Control": f"max-age={CACHE_SECONDS}", "Vary": "Origin, Authorization"}
+        headers = {} if owner else cached
+        if request.query.get("format") != "csv":
+            return 200, numbers, headers
+        table = request.query.get("table", TABLES[0])
+        if table not in TABLES:
+            raise BadRequest("invalid_table", f"table must be one of {', '.join(TABLES)}.")
+        file = {"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": f'attachment; filename="{table}.csv"'}
+        return 200, as_csv(numbers, table), {**headers, **file}
 
     def _report(self, request: Request) -> Answer:
         if not is_owner(request, self.settings):
             return _unauthorized()
+        period = request.query.get("period", PERIODS[0])
+        if period not in PERIODS:
+            raise BadRequest("invalid_period", f"period must be one of {', '.join(PERIODS)}.")
         today = self._today()
         try:
             publisher = self._publisher()
             tally, _ = self._store.settle(self._now(), request.deadline)
-            publisher.publish(*compose(tally, today, self.settings, again=self._unclear_on == today.date()))
+            again, attach = self._unclear_on == today.date(), publisher.attaches
+            publisher.publish(*compose(tally, today, self.settings, period, again=again, attach=attach))
         except NotPublished as problem:
             if not problem.retry:
                 return error(500, "misconfigured", str(problem))

@@ -13,30 +13,52 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from counter.names import one_line, page_path
 from counter.request import BadRequest
 from counter.tally import Tally
 
-LONGEST_LABEL = 40
+MAX_LABEL = 40
+_DEFAULT_COLOR = "blue"
 
 COLORS: Mapping[str, str] = {
-    "brightgreen": "#44cc11",
-    "green": "#97ca00",
+    **dict.fromkeys(("brightgreen", "success"), "#44cc11"),
+    **dict.fromkeys(("green", "lime"), "#97ca00"),
+    **dict.fromkeys(("red", "critical", "crimson"), "#c43d2f"),
+    **dict.fromkeys(("blue", "informational"), "#0a6fb5"),
+    **dict.fromkeys(("orange", "important"), "#fe7d37"),
+    **dict.fromkeys(("grey", "gray"), "#555555"),
+    **dict.fromkeys(("lightgrey", "lightgray", "inactive", "silver"), "#9f9f9f"),
+    **dict.fromkeys(("yellow", "gold"), "#dfb317"),
+    **dict.fromkeys(("pink", "hotpink"), "#e05d9a"),
+    **dict.fromkeys(("teal", "darkcyan"), "#007d7d"),
+    **dict.fromkeys(("cyan", "aqua", "turquoise"), "#30c5d2"),
+    **dict.fromkeys(("violet", "magenta", "fuchsia"), "#b03fc0"),
+    **dict.fromkeys(("darkgreen", "forestgreen"), "#226622"),
     "yellowgreen": "#a4a61d",
-    "yellow": "#dfb317",
-    "orange": "#fe7d37",
-    "red": "#c43d2f",
-    "blue": "#0a6fb5",
     "purple": "#7b4fc9",
-    "grey": "#555555",
-    "gray": "#555555",
-    "lightgrey": "#9f9f9f",
-    "lightgray": "#9f9f9f",
+    "blueviolet": "#8a2be2",
+    "indigo": "#4b0082",
+    "navy": "#1f2f7a",
+    "skyblue": "#58b0e0",
+    "lightblue": "#9fd3ea",
+    "brown": "#8b5a2b",
+    "maroon": "#7d1f2f",
+    "olive": "#6b6b1a",
+    "coral": "#ff7f50",
+    "white": "#ffffff",
     "black": "#222222",
 }
 """The names people know. Blue and red are a shade darker than elsewhere, so that white text can be read on them."""
 
-_LABELS = {"count": "page views", "unique": "visitors"}
-_HEX = re.compile(r"[0-9a-f]{3}|[0-9a-f]{6}", re.ASCII)
+_LABELS = {
+    "count": "page views",
+    "unique": "visitors",
+    "page": "page views",
+    "today": "visitors today",
+    "week": "visitors this week",
+    "month": "visitors this month",
+}
+_HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 # Tenths of a pixel at 11 pixels, in Verdana; DejaVu Sans, which Linux shows instead, differs by a few per cent.
@@ -87,37 +109,46 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a badge shows and how: the `metric` (`count` or `unique`), a label, and a color as `#rrggbb`."""
+    """What a badge shows and how: the `metric`, a label, a color as `#rrggbb`, the path of a page, and whether a large
+    number is abbreviated."""
 
     metric: str
     label: str
     color: str
+    page: str | None = None
+    abbreviated: bool = False
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Badge:
-        """The badge that a query asks for. Parameters it does not know are no concern of it.
-
-        Raises BadRequest for a metric, label or color that is not one."""
-        metric = query.get("metric", "count")
+        """The badge that a query asks for. Parameters it does not know are ignored; a label or a color that cannot be
+        drawn is replaced by the usual one, for a broken picture helps nobody. Raises BadRequest for another metric."""
+        page = page_path(query.get("page"))
+        metric = query.get("metric", "page" if page else "count")
         if metric not in _LABELS:
-            raise BadRequest("invalid_metric", "metric must be count or unique.")
-        # Control characters, and those that turn the direction of writing around, are not printable.
-        label = query.get("label", _LABELS[metric])
-        if not (label.strip() and len(label) <= LONGEST_LABEL and label.isprintable()):
-            raise BadRequest("invalid_label", f"label must be 1 to {LONGEST_LABEL} printable characters.")
-        color = query.get("color", "blue").lower()
-        if color not in COLORS and not _HEX.fullmatch(color):
-            raise BadRequest("invalid_color", f"color must be 3 or 6 hex digits, or one of {', '.join(COLORS)}.")
-        return cls(metric, label.strip(), COLORS.get(color) or _six_digits(color))
+            raise BadRequest("invalid_metric", f"metric must be one of {', '.join(_LABELS)}.")
+        label = one_line(query.get("label", ""), MAX_LABEL) or _LABELS[metric]
+        color = query.get("color", _DEFAULT_COLOR).strip().lower()
+        digits = _HEX.fullmatch(color)
+        drawn = COLORS.get(color) or (_six_digits(digits[1]) if digits else COLORS[_DEFAULT_COLOR])
+        return cls(metric, label, drawn, page, query.get("abbreviated", "").lower() in ("1", "true", "yes"))
 
-    def message(self, tally: Tally) -> str:
-        """The number in `tally`, as people write it."""
-        number = f"{tally.unique if self.metric == 'unique' else tally.pageviews:,}"
-        return f"~{number}" if self.metric == "unique" and tally.unique_is_estimate else number
+    def message(self, tally: Tally, today: str) -> str:
+        """The number in `tally`, as people write it; `?` where it is not known. `today` is the owner's date."""
+        kind = {"today": "day", "week": "week", "month": "month"}.get(self.metric)
+        if self.metric == "page":
+            number, estimate = tally.pages.count(self.page or ""), False
+        elif kind:
+            number, estimate = tally.people_of(kind, today), tally.people.is_estimate(today, kind)
+        else:
+            is_unique = self.metric == "unique"
+            number, estimate = tally.unique if is_unique else tally.pageviews, is_unique and tally.unique_is_estimate
+        if number is None:
+            return "?"
+        return ("~" if estimate else "") + (_short(number) if self.abbreviated else f"{number:,}")
 
-    def svg(self, tally: Tally) -> bytes:
+    def svg(self, tally: Tally, today: str) -> bytes:
         """The badge with the number in `tally`. The same number gives the same bytes."""
-        return _draw(self.label, self.message(tally), self.color).encode()
+        return _draw(self.label, self.message(tally, today), self.color).encode()
 
 
 def tag(picture: bytes) -> str:
@@ -171,12 +202,21 @@ def _text(text: str, middle: float, color: str) -> str:
 def _tenths(character: str) -> int:
     if character in _WIDTHS:
         return _WIDTHS[character]
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # marks on a letter, and what joins the parts of an emoji
         return 0
     if unicodedata.east_asian_width(character) in "WF":
         return _WIDE
     # A letter with an accent is as wide as the letter.
     return _WIDTHS.get(unicodedata.normalize("NFD", character)[0], _OTHER)
+
+
+def _short(number: int) -> str:
+    """`number` with a letter for thousands, as in 1.2k: rounded down, for what was not counted yet is not shown."""
+    for letter, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            tenths = number * 10 // size
+            return f"{tenths // 10:,}{f'.{tenths % 10}' if tenths < 100 and tenths % 10 else ''}{letter}"
+    return str(number)
 
 
 def _six_digits(color: str) -> str:

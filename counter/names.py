@@ -40,7 +40,7 @@ def page_path(sent: Any) -> str | None:
 def source_host(sent: Any, own: str = "") -> str | None:
     """The host in `sent`, a host name or an address: in lower case, without port and `www.`. Empty for the site's
     `own` host, which may be given as an origin, for IP addresses and for names without a dot."""
-    host = _host(sent)
+    host = "" if isinstance(sent, str) and not sent.strip() else _host(sent)
     if host is None or len(host) > MAX_SOURCE:
         return None
     is_name = "." in host and not host.rpartition(".")[2].isdigit()
@@ -54,7 +54,7 @@ def one_line(text: str, most: int) -> str:
 
 
 def _host(sent: Any) -> str | None:
-    if not isinstance(sent, str) or not sent.strip():
+    if not isinstance(sent, str):
         return None
     try:
         address = urlsplit(sent.strip() if "://" in sent else f"//{sent.strip()}")

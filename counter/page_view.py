@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from counter.crawlers import is_crawler
+from counter.names import page_path, source_host
 from counter.request import PAGE_VIEW, Request
 from counter.settings import Settings
 
@@ -22,6 +23,8 @@ class PageView:
     """A view as its page describes it. `peek` asks for the numbers alone; `ignored` names what could not be used."""
 
     vid: str | None
+    page: str | None
+    source: str | None
     reload: bool
     peek: bool
     ignored: tuple[str, ...]
@@ -41,8 +44,11 @@ class PageView:
                 return default
             return parsed
 
+        is_private, site = wants_privacy(request), request.headers.get("origin") or request.headers.get("referer", "")
         return cls(
-            vid=None if wants_privacy(request) else take("vid", _vid, None),
+            vid=None if is_private else take("vid", _vid, None),
+            page=take("page", page_path, None),
+            source=None if is_private else take("ref", lambda sent_: source_host(sent_, site), None) or None,
             reload=take("skip", _is_reload, False),
             peek=take("peek", _is_peek, False),
             ignored=tuple(ignored),

@@ -53,11 +53,6 @@ class Ranking:
         row = self.names.get(name) or self.probation.get(name)
         return row[0] if row else None
 
-    def of(self, month: str) -> list[tuple[str, int]]:
-        """The names that had views in `month` (YYYY-MM), with how many, as far as that is known."""
-        column = self._column(month)
-        return [(name, row[column]) for name, row in self.names.items() if column and row[column]]
-
     def turn(self, month: str) -> None:
         """Begins `month` (YYYY-MM) by the writer's clock. The month before stays the last one, and comes back if the
         clock was wrong."""
@@ -75,7 +70,7 @@ class Ranking:
 
     def view(self, month: str) -> None:
         """Counts a view that named something, in `month`."""
-        self.views = _viewed(self.views, self._column(month))
+        self.views = _viewed(self.views, self.column(month))
 
     def add(self, name: str, month: str, places: int, always: Collection[str] = ()) -> None:
         """Counts for `name` a view in `month`. The ranking has `places`, some of them kept for the names that are
@@ -83,15 +78,16 @@ class Ranking:
         if name in always and name not in self.names:
             self.names[name] = self.probation.pop(name, _EMPTY)[:3]
         if name in self.names:
-            self.names[name] = _viewed(self.names[name], self._column(month))
+            self.names[name] = _viewed(self.names[name], self.column(month))
             return
-        row = _viewed(self.probation.pop(name, ()) or (*_EMPTY, self._displaced()), self._column(month))
+        row = _viewed(self.probation.pop(name, ()) or (*_EMPTY, self._displaced()), self.column(month))
         if row[0] >= ADMITTED and self._makes_room(row, places - len(always), always):
             self.names[name] = row[:3]
         else:
             self.probation[name] = row
 
-    def _column(self, month: str) -> int:
+    def column(self, month: str) -> int:
+        """Where a row has the views of `month`; 0, where all views are, if it is not known by itself."""
         return self.months.index(month) + 1 if month in self.months else 0
 
     def _displaced(self) -> int:

@@ -1,4 +1,4 @@
-"""What the daily report says, and the port it is published through.
+"""What the report of a day, a week or a month says, and the port it is published through.
 
 A report is sent as often as it is asked for. The document does not remember that one went out: that would be a write
 a day, and still no promise, for nothing can send a mail and write a document in one step. A mail that comes twice says
@@ -8,15 +8,19 @@ the same thing twice; a mail that never comes is a loss. docs/decisions/0006-rep
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from statistics import median
 from textwrap import fill
 from typing import Protocol
 
 from counter.backup import backup
 from counter.budget import Budget, budget
+from counter.ranking import Ranking
 from counter.settings import Settings
 from counter.tally import Tally
 
@@ -26,8 +30,11 @@ LARGEST = 60_000
 COLUMNS = 42
 """What a phone shows in one line."""
 
+PERIODS = ("day", "week", "month")
 CHART_DAYS = 14
 QUIET_DAYS = 7
+SPIKE_TIMES, SPIKE_VIEWS, USUAL_DAYS = 3, 20, 28
+TOP = 5
 
 _DAY = timedelta(days=1)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -35,7 +42,13 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_REASONS = {"crawler": "Crawlers, like search engines", "prefetch": "Pages loaded ahead of a visit"}
+_REASONS = {
+    "crawler": "Crawlers, like search engines",
+    "prefetch": "Pages loaded ahead of a visit",
+    "reload": "Pages loaded again",
+    "origin": "Pages of sites not in ALLOWED_ORIGINS",
+}
+_DOT = re.compile(r"\.(?!html?$|php$)")
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
@@ -53,33 +66,61 @@ class NotPublished(Exception):
 class Publisher(Protocol):
     """Where reports go to."""
 
-    def publish(self, title: str, body: str) -> None:
-        """Publishes one message. Raises NotPublished."""
+    attaches: bool
+    """Whether a file can go with a message."""
+
+    def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
+        """Publishes one message, with `counter.json` as a file where it `attaches`. Raises NotPublished."""
 
 
-def compose(tally: Tally, now: datetime, settings: Settings, *, again: bool = False) -> tuple[str, str]:
-    """The report's title and body for `now`, which is in the owner's time zone. The title is one short line of ASCII,
-    the two together are never larger than LARGEST. `again`: an earlier one of today may have gone out as well."""
+@dataclass(frozen=True)
+class _Span:
+    """Days from `start` to `end`, and the day from which as many are set against them: what a mail calls it (also in
+    the middle of a sentence), and what it calls the time before."""
+
+    label: str
+    start: date
+    end: date
+    before: date
+    inside: str = ""
+    earlier: str = ""
+
+
+def compose(
+    tally: Tally, now: datetime, settings: Settings, period: str = "day", *, again: bool = False, attach: bool = False
+) -> tuple[str, str, bytes]:
+    """The report of the last complete `period` before `now`, which is in the owner's time zone: title, body, and the
+    document where it is to `attach`. The title is one short line of ASCII, title and body together are never larger
+    than LARGEST. `again`: an earlier one of today may have gone out as well."""
     site = settings.site_name
-    history = _History(tally, now.date())
-    title = _title(tally, history, site)
+    past = _Past(tally, now.date())
+    spans = _spans(period, now.date())
+    title = _title(tally, past, spans[0], site)
     paragraphs = [
-        f"{site or 'Visitor counter'}\n{_weekday(now)}, {_date(now)} {now.year}, {now:%H:%M}",
+        f"{site or 'Visitor counter'}\n{_heading(period, spans[0], now)}",
         "You may have this mail twice: an earlier try of today did not end clearly." if again else "",
-        _quiet(tally, history, now),
-        _page_views(tally, history),
-        _visitors(tally, history),
-        _chart(history),
-        _filtered(tally, history.today),
+        _quiet(tally, past, now),
+        "\n".join(_news(tally, past, spans[0])),
+        _page_views(tally, past, spans),
+        _people(tally, past, period, spans[0]),
+        _first_time(tally, past, spans),
+        _top("TOP PAGES", tally.pages, spans[0]),
+        _top("WHERE VISITORS CAME FROM", tally.sources, spans[0]),
+        _chart(past, spans[0], CHART_DAYS if period == "day" else 0),
+        _filtered(tally, past.today),
         _budget(budget(tally, now, settings.free_requests)),
     ]
     body = "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs if paragraph)
+    if not settings.report_backup:
+        return title, f"{body}\n", b""
+    if attach:
+        return title, f"{body}\n\nThe counter as it is stored is attached.\n", tally.encode()
     room = LARGEST - len(json.dumps({"title": title, "body": body})) - 1000
     document, explanation = backup(tally, room)
-    return title, f"{body}\n\nTHE COUNTER AS IT IS STORED\n{_wrapped(explanation)}\n\n{document}\n"
+    return title, f"{body}\n\nTHE COUNTER AS IT IS STORED\n{_wrapped(explanation)}\n\n{document}\n", b""
 
 
-class _History:
+class _Past:
     """A tally's days, and how far back they tell the whole truth."""
 
     def __init__(self, tally: Tally, today: date) -> None:
@@ -91,8 +132,7 @@ class _History:
         self.is_whole = sum(day.get("pageviews", 0) for day in tally.days.values()) == tally.pageviews
 
     def sum(self, start: date, end: date, key: str = "pageviews") -> int:
-        days = (start + _DAY * number for number in range((end - start).days + 1))
-        return sum(self._days.get(str(day), {}).get(key, 0) for day in days)
+        return sum(self._days.get(str(day), {}).get(key, 0) for day in _dates(start, end))
 
     def existed(self, day: date) -> bool:
         """Whether the counter was counting on that day already, as far as can be told."""
@@ -102,53 +142,100 @@ class _History:
         """Whether the days hold all that was counted from that day on."""
         return self.is_whole or self.existed(day)
 
-    def period(self, days: int, key: str = "pageviews") -> tuple[int | None, int | None]:
-        """What was counted in the last whole `days`, and in as many before; None for what is not known, and for a
-        time before there was a counter."""
-        start = self.yesterday - _DAY * (days - 1)
-        now = self.sum(start, self.yesterday, key) if self.knows(start) else None
-        before = self.sum(start - _DAY * days, start - _DAY, key) if self.existed(start - _DAY * days) else None
+    def of(self, span: _Span, key: str = "pageviews") -> tuple[int | None, int | None]:
+        """What was counted in `span`, and before it; None for what is not known, and for a time before there was a
+        counter."""
+        now = self.sum(span.start, span.end, key) if self.knows(span.start) else None
+        before = self.sum(span.before, span.start - _DAY, key) if self.existed(span.before) else None
         return now, before
 
 
-def _title(tally: Tally, history: _History, site: str | None) -> str:
-    yesterday, before = history.period(1)
+def _spans(period: str, today: date) -> list[_Span]:
+    """The last complete `period`; on a day also the last 7 and 30 days."""
+    yesterday = today - _DAY
+    if period == "week":
+        monday = today - _DAY * (today.weekday() + 7)
+        week = monday.isocalendar().week
+        return [_Span(f"Week {week}", monday, monday + _DAY * 6, monday - _DAY * 7, f"in week {week}", "the week")]
+    if period == "month":
+        end = today.replace(day=1) - _DAY
+        start = end.replace(day=1)
+        name = _MONTHS[end.month - 1]
+        return [_Span(name, start, end, (start - _DAY).replace(day=1), f"in {name}", "the month")]
+    many = [_Span(f"Last {n} days", today - _DAY * n, yesterday, today - _DAY * 2 * n) for n in (7, 30)]
+    return [_Span("Yesterday", yesterday, yesterday, yesterday - _DAY, "yesterday", "the day"), *many]
+
+
+def _heading(period: str, span: _Span, now: datetime) -> str:
+    if period == "day":
+        return f"{_weekday(now)}, {_date(now)} {now.year}, {now:%H:%M}"
+    if period == "month":
+        return f"{span.label} {span.end.year}"
+    return f"{span.label}: {_date(span.start)} to {_date(span.end)} {span.end.year}"
+
+
+def _title(tally: Tally, past: _Past, span: _Span, site: str | None) -> str:
+    views, before = past.of(span)
     if tally.pageviews == 0:
         news = "no page views yet"
-    elif history.first == history.today and history.is_whole:
+    elif past.first == past.today and past.is_whole:
         news = f"{_views(tally.pageviews)} today, the first day"
-    elif yesterday is None:
+    elif views is None:
         news = f"{_views(tally.pageviews)} in all"
     elif before is None:
-        news = f"{_views(yesterday)} yesterday"
+        news = f"{_views(views)} {span.inside}"
     else:
-        news = f"{_views(yesterday)} yesterday ({_change(yesterday, before) or _before(before)})"
+        news = f"{_views(views)} {span.inside} ({_change(views, before) or f'{before:,} {span.earlier} before'})"
     name = _ascii(site or "") or "Visitor counter"
     room = 98 - len(news)
     return f"{name if len(name) <= room else name[: room - 3].rstrip() + '...'}: {news}"
 
 
-def _quiet(tally: Tally, history: _History, now: datetime) -> str:
+def _quiet(tally: Tally, past: _Past, now: datetime) -> str:
     if tally.pageviews == 0:
         return "Nothing has been counted yet. Is the snippet on the page?"
-    start = history.today - _DAY * QUIET_DAYS
-    updated = tally.updated_at if history.first is None else None
+    start = past.today - _DAY * QUIET_DAYS
+    updated = tally.updated_at if past.first is None else None
     long_ago = updated is not None and updated < now.timestamp() - QUIET_DAYS * _DAY.total_seconds()
-    if history.sum(start, history.today) or not (history.knows(start) or long_ago):
+    if past.sum(start, past.today) or not (past.knows(start) or long_ago):
         return ""
     return f"Nothing was counted for {QUIET_DAYS} days. Is the snippet still on the page?"
 
 
-def _page_views(tally: Tally, history: _History) -> str:
-    today, (yesterday, _) = history.sum(history.today, history.today), history.period(1)
+def _news(tally: Tally, past: _Past, span: _Span) -> Iterable[str]:
+    """What is worth a line of its own: a milestone, a busiest day, a spike."""
+    views, _ = past.of(span)
+    if not views:
+        return
+    total = tally.pageviews - past.sum(past.today, past.today) - past.sum(span.end + _DAY, past.yesterday)
+    milestones = [number * 10**zeros for zeros in range(2, 16) for number in (1, 5)]
+    if passed := [number for number in milestones if total - views < number <= total]:
+        yield f"A milestone: {passed[-1]:,} page views in all, passed {span.inside}."
+    most, busiest = max((past.sum(day, day), day) for day in _dates(span.start, span.end))
+    when = "Yesterday" if span.start == span.end else f"{_weekday(busiest)}, {_date(busiest)},"
+    earlier = [date.fromisoformat(day) for day in tally.days if day < str(busiest)]
+    as_busy = [day for day in earlier if past.sum(day, day) >= most]
+    if not as_busy and past.is_whole and len(earlier) >= USUAL_DAYS:
+        yield f"{when} was the busiest day of all, with {_views(most)}."
+    elif as_busy and (busiest - max(as_busy)).days > USUAL_DAYS:
+        since = max(as_busy)
+        yield f"{when} was the busiest day since {_date(since)} {since.year}, with {_views(most)}."
+    start = busiest - _DAY * USUAL_DAYS
+    usual = median(past.sum(day, day) for day in _dates(start, busiest - _DAY))
+    if past.existed(start) and most > SPIKE_VIEWS and most > SPIKE_TIMES * usual:
+        yield f"{when} had {_views(most)}, and a usual day {usual:g}: did somebody link to the site?"
+
+
+def _page_views(tally: Tally, past: _Past, spans: list[_Span]) -> str:
+    today, (views, _) = past.sum(past.today, past.today), past.of(spans[0])
     share = ""
-    if yesterday:
-        share = "more than yesterday" if today > yesterday else f"{_percent(today / yesterday)} of yesterday"
-    recent, _ = history.period(30)
+    if views:
+        share = "more than yesterday" if today > views else f"{_percent(today / views)} of yesterday"
+    recent = past.of(spans[-1])[0] if len(spans) > 1 else None
     older = tally.pageviews - today - (recent or 0)
     growth = f"{_change(tally.pageviews, older)} in 30 days" if recent and older > 0 else ""
-    rows = [*_periods(history, "pageviews"), ("In all", tally.pageviews, growth)]
-    if history.knows(history.today):
+    rows = [*_rows(past, spans, "pageviews"), ("In all", tally.pageviews, growth)]
+    if past.knows(past.today) and len(spans) > 1:
         rows.insert(0, ("Today so far", today, share))
     table = _table("PAGE VIEWS", rows)
     if any(number is None for _, number, _ in rows):
@@ -158,23 +245,53 @@ def _page_views(tally: Tally, history: _History) -> str:
     return table
 
 
-def _visitors(tally: Tally, history: _History) -> str:
+def _people(tally: Tally, past: _Past, period: str, span: _Span) -> str:
+    """Visitors of the last complete period, and in a day's report of the running week and month."""
+    number, before = (tally.people_of(period, str(day)) for day in (span.end, span.start - _DAY))
+    rows = [(span.label, number, _compared(number, before))]
+    if period == "day":
+        rows += [(f"This {kind}", tally.people_of(kind, str(past.today)), "so far") for kind in ("week", "month")]
+    return _table("VISITORS", rows) if any(number for _, number, _ in rows) else ""
+
+
+def _first_time(tally: Tally, past: _Past, spans: list[_Span]) -> str:
     if not tally.unique:
         return ""
     total = ("In all", tally.unique, "estimated" if tally.unique_is_estimate else "")
-    return _table("NEW VISITORS", [*_periods(history, "newVisitors"), total])
+    return _table("FIRST-TIME VISITORS", [*_rows(past, spans, "newVisitors"), total])
 
 
-def _periods(history: _History, key: str) -> Iterable[tuple[str, int | None, str]]:
-    if not history.existed(history.yesterday) and (history.is_whole or history.first is None):
+def _top(heading: str, ranking: Ranking, span: _Span) -> str:
+    """The names with the most views in the month that `span` ends in."""
+    column = ranking.column(f"{span.end:%Y-%m}")
+    rows = sorted(((name, row[column]) for name, row in ranking.names.items()), key=lambda row: (-row[1], row[0]))
+    rows = [row for row in rows[:TOP] if row[1] and column]
+    if not rows:
+        return ""
+    width = max(len(f"{views:,}") for _, views in rows)
+    lines = (f"{views:>{width},} {_unlinked(name, COLUMNS - width - 1)}" for name, views in rows)
+    return f"{heading} IN {_MONTHS[span.end.month - 1].upper()}\n" + "\n".join(lines)
+
+
+def _unlinked(name: str, room: int) -> str:
+    """A name that a client made up: no mail program finds a link or an address in it, and it fits its line."""
+    name = _DOT.sub("[.]", name).replace("://", "[:]//").replace("@", "[at]")
+    return name if len(name) <= room else name[: room - 3] + "..."
+
+
+def _rows(past: _Past, spans: Iterable[_Span], key: str) -> Iterable[tuple[str, int | None, str]]:
+    if not past.existed(past.yesterday) and (past.is_whole or past.first is None):
         return
-    for label, days in (("Yesterday", 1), ("Last 7 days", 7), ("Last 30 days", 30)):
-        now, before = history.period(days, key)
-        note = ""
-        if now is not None and before is not None:
-            change = _change(now, before)
-            note = f"{change}, was {before:,}" if change else f"was {before:,}" + (" too" if now == before else "")
-        yield label, now, note
+    for span in spans:
+        now, before = past.of(span, key)
+        yield span.label, now, _compared(now, before)
+
+
+def _compared(now: int | None, before: int | None) -> str:
+    if now is None or before is None:
+        return ""
+    change = _change(now, before)
+    return f"{change}, was {before:,}" if change else f"was {before:,}" + (" too" if now == before else "")
 
 
 def _table(heading: str, rows: Iterable[tuple[str, int | None, str]]) -> str:
@@ -188,9 +305,10 @@ def _table(heading: str, rows: Iterable[tuple[str, int | None, str]]) -> str:
     return f"{heading}\n{table}"
 
 
-def _chart(history: _History) -> str:
-    dates = [history.yesterday - _DAY * ago for ago in reversed(range(CHART_DAYS))]
-    days = [(day, history.sum(day, day)) for day in dates if history.existed(day)]
+def _chart(past: _Past, span: _Span, days_before_today: int) -> str:
+    start = past.today - _DAY * days_before_today if days_before_today else span.start
+    dates = _dates(start, past.yesterday if days_before_today else span.end)
+    days = [(day, past.sum(day, day)) for day in dates if past.existed(day)]
     most = max((number for _, number in days), default=0)
     if most == 0:
         return ""
@@ -209,6 +327,8 @@ def _filtered(tally: Tally, today: date) -> str:
     named = [(words, times.pop(reason)) for reason, words in _REASONS.items() if times[reason]]
     other = [("For another reason", times.total())] if times.total() else []
     lines = [f"{words}: {number:,}" for words, number in named + other]
+    if named and named[-1][0] == _REASONS["origin"]:
+        lines.append("If they are yours, with and without www, name them there.")
     return "\n".join(["NOT COUNTED IN 30 DAYS", *(lines or ["Nothing: no crawler came by."])])
 
 
@@ -225,6 +345,10 @@ def _budget(spent: Budget) -> str:
         outlook = "At this pace they last the month."
     share = "under 1 %" if 0 < used < allowance // 100 else _percent(used / allowance)
     return f"{heading}\n{used:,} of about {allowance:,} free ({share})\n{outlook}".rstrip()
+
+
+def _dates(start: date, end: date) -> list[date]:
+    return [start + _DAY * number for number in range((end - start).days + 1)]
 
 
 def _wrapped(paragraph: str) -> str:
@@ -250,10 +374,6 @@ def _percent(share: float) -> str:
 
 def _views(number: int) -> str:
     return "1 page view" if number == 1 else f"{number:,} page views"
-
-
-def _before(number: int) -> str:
-    return f"{number:,} the day before"
 
 
 def _weekday(day: date) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 MAX_BODY = 16 * 1024
 MAX_PARAMETERS = 50
 
-PAGE_VIEW = ("vid", "skip", "peek")
+PAGE_VIEW = ("vid", "page", "ref", "skip", "peek")
 """What a page may send about a view, in the query or as members of a JSON body."""
 
 _EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "body"})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from counter.badge import Badge
 from counter.page_view import PageView
 from counter.tally import Tally
 
+_PERIODS = {"today": "day", "week": "week", "month": "month"}
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
 
 
@@ -27,8 +27,10 @@ def shown(tally: Tally | None, view: PageView, reason: str | None, now: datetime
         "counted": reason is None,
         "updatedAt": tally.updated_at if tally else None,
         "timestamp": iso(now),
-        **_periods(tally, now.date()),
+        **{name: _period(tally, kind, str(now.date())) for name, kind in _PERIODS.items()},
     }
+    if view.page is not None:
+        answer["page"] = {"path": view.page, "count": tally.pages.count(view.page) if tally else None}
     if tally and tally.unique_is_estimate:
         answer["uniqueIsEstimate"] = True
     if reason is not None:
@@ -46,9 +48,9 @@ def number(tally: Tally | None) -> bytes:
     return json.dumps(tally.pageviews if tally else None).encode()
 
 
-def shields(badge: Badge, tally: Tally) -> bytes:
+def shields(badge: Badge, tally: Tally, today: str) -> bytes:
     """The badge in the form in which shields.io reads one: it allows no member that it does not know."""
-    shown = {"schemaVersion": 1, "label": badge.label, "message": badge.message(tally), "color": badge.color}
+    shown = {"schemaVersion": 1, "label": badge.label, "message": badge.message(tally, today), "color": badge.color}
     return json.dumps(shown, separators=(",", ":")).encode()
 
 
@@ -57,14 +59,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _periods(tally: Tally | None, today: date) -> Mapping[str, Any]:
-    monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
-    begin = {"today": today, "week": monday, "month": first}
-    return {period: {"count": _views(tally, start, today)} for period, start in begin.items()}
-
-
-def _views(tally: Tally | None, start: date, end: date) -> int | None:
+def _period(tally: Tally | None, kind: str, today: str) -> dict[str, int | None]:
     if tally is None:
-        return None
-    days = (str(start + timedelta(days=number)) for number in range((end - start).days + 1))
-    return sum(int(tally.days.get(day, {}).get("pageviews", 0)) for day in days)
+        return {"count": None, "visitors": None}
+    return {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}

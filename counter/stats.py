@@ -1,29 +1,51 @@
-"""What the owner's page shows: totals, history and budget as one JSON object, and the settings in force."""
+"""What the owner's page shows: totals, history, pages and sources as one JSON object or as tables for a spreadsheet.
+
+Anyone may have a part of it, where the owner allows that: neither what was not counted nor settings, and of the names
+that clients made up only those that the owner listed or that have many views.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import csv
+import io
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from operator import add
 from typing import Any
 
 from counter.budget import budget
+from counter.ranking import Ranking, Row
 from counter.settings import Settings
 from counter.tally import Tally
 
+MIN_PUBLIC_VIEWS = 10
+TABLES = ("days", "weeks", "months", "pages", "sources")
 
-def stats(tally: Tally, waiting: int, now: datetime, settings: Settings) -> dict[str, Any]:
-    """The numbers of `tally` at `now`, which is in the owner's time zone; `waiting` visits of them came out of the
-    journal just now. Nothing in it is secret, and no place or account is named."""
-    spent = budget(tally, now, settings.free_requests)
-    return {
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, public: bool = False) -> dict[str, Any]:
+    """The numbers of `tally` at `now`, which is in the owner's time zone, for the owner or for the `public`; `waiting`
+    visits of them came out of the journal just now. Nothing in it is secret, and no place or account is named."""
+    months = [f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"]
+    names = settings.page_list if public else None
+    numbers = {
         "ok": True,
         "count": tally.pageviews,
         "unique": tally.unique,
         "uniqueIsEstimate": tally.unique_is_estimate,
         "updatedAt": tally.updated_at,
         "today": str(now.date()),
-        "days": _history(tally.days),
-        "months": _history(tally.months),
+        "days": _history(tally.days, public),
+        "weeks": dict(sorted(tally.weeks.items())),
+        "months": _history(tally.months, public),
+        "pages": _ranking(tally.pages, months, names),
+        "sources": _ranking(tally.sources, months, names),
+    }
+    if public:
+        return numbers
+    spent = budget(tally, now, settings.free_requests)
+    return numbers | {
         "requests": dict(sorted(tally.requests.items())),
         "budget": {
             "month": spent.month,
@@ -37,13 +59,57 @@ def stats(tally: Tally, waiting: int, now: datetime, settings: Settings) -> dict
     }
 
 
-def _history(sums: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    # Every day alike, whatever came with an old document: whoever reads it need not look for what may be missing.
+def as_csv(numbers: Mapping[str, Any], table: str) -> bytes:
+    """One of the TABLES of `numbers`, the answer of `stats`, for a spreadsheet, which takes no cell for a formula."""
+    if table in ("pages", "sources"):
+        rows = [*numbers[table]["top"], {"name": "(all others)", **numbers[table]["other"]}]
+    elif table == "weeks":
+        rows = [{"week": week, "visitors": visitors} for week, visitors in numbers[table].items()]
+    else:
+        rows = [
+            {
+                table[:-1]: when,
+                **{key: sum_ for key, sum_ in sums.items() if key != "filtered"},
+                **sums.get("filtered", {}),
+            }
+            for when, sums in numbers[table].items()
+        ]
+    written = io.StringIO()
+    writer = csv.DictWriter(written, dict.fromkeys(key for row in rows for key in row), restval=0)
+    writer.writerow({key: _cell(key) for key in writer.fieldnames})
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return written.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None) -> dict[str, Any]:
+    """The names by views, and the sum of the others; for the public only those in `public`, and those of many views."""
+    columns = [ranking.column(month) for month in months]
+
+    def told(row: Row) -> dict[str, int]:
+        month, last = (row[column] if column else 0 for column in columns)
+        return {"count": row[0], "month": month, "lastMonth": last}
+
+    shown, other = dict(ranking.names), ranking.other
+    for name, row in ranking.names.items():
+        if public is not None and name not in public and row[0] < MIN_PUBLIC_VIEWS:
+            other = tuple(map(add, other, shown.pop(name)))
+    by_views = sorted(shown.items(), key=lambda item: (-item[1][0], item[0]))
+    return {"top": [{"name": name, **told(row)} for name, row in by_views], "other": told(other)}
+
+
+def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, Any]:
+    # Every day alike, whatever came with an old document: whoever reads it need not look for what may be missing. How
+    # many visitors came is left out where nobody knows.
     return {
         when: {
             "pageviews": numbers.get("pageviews", 0),
             "newVisitors": numbers.get("newVisitors", 0),
-            "filtered": dict(sorted(numbers.get("filtered", {}).items())),
+            **({"visitors": numbers["visitors"]} if "visitors" in numbers else {}),
+            **({} if public else {"filtered": dict(sorted(numbers.get("filtered", {}).items()))}),
         }
         for when, numbers in sorted(sums.items())
     }
@@ -57,6 +123,10 @@ def _in_force(settings: Settings) -> dict[str, Any]:
         "COUNT_ON": "GET" if settings.count_on_get else "POST",
         "SEEN_LIMIT": settings.seen_limit,
         "HISTORY_DAYS": settings.history_days,
+        "PAGES": settings.pages,
+        "PAGE_LIST": ",".join(sorted(settings.page_list)),
+        "PUBLIC_STATS": settings.public_stats,
+        "REPORT_BACKUP": settings.report_backup,
         "IGNORE_CRAWLERS": settings.ignore_crawlers,
         "ALLOWED_ORIGINS": str(settings.allowed_origins),
     }

@@ -166,10 +166,9 @@ class Tally:
     def people_of(self, kind: str, day: str) -> int | None:
         """The visitors of that day, week or month; None where nothing is known of them."""
         label = periods(day)[kind]
-        if kind == "week":
-            return self.weeks.get(label)
-        sums = (self.days if kind == "day" else self.months).get(label, {})
-        return sums.get("visitors") if sums.get("pageviews") or kind == "month" else 0
+        sums = {"day": self.days, "month": self.months}.get(kind, {}).get(label, {})
+        number = self.weeks.get(label) if kind == "week" else sums.get("visitors")
+        return 0 if number is None and not self.views_of(kind, day) else number
 
     @property
     def requests(self) -> Mapping[str, int]:

@@ -57,7 +57,9 @@ class Papers:
         self.failure: NotPublished | None = None
         self.published: list[tuple[str, str]] = []
 
-    def publish(self, title: str, body: str) -> None:
+    attaches = False
+
+    def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
         if self.failure:
             raise self.failure
         self.published.append((title, body))

@@ -26,7 +26,7 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 FIRST = str(uuid.uuid5(uuid.NAMESPACE_OID, "call-1"))
 """What the answer to the first call is called."""
 
-PERIODS = {"today": {"count": 1}, "week": {"count": 1}, "month": {"count": 1}}
+PERIODS = {name: {"count": 1, "visitors": 1} for name in ("today", "week", "month")}
 STATUSES = {200, 204, 304, 400, 401, 404, 405, 413, 500, 503}
 
 
@@ -375,9 +375,9 @@ def test_looking_at_nothing_yet() -> None:
         "counted": False,
         "updatedAt": None,
         "timestamp": "2026-09-21T14:13:20Z",
-        "today": {"count": 0},
-        "week": {"count": 0},
-        "month": {"count": 0},
+        "today": {"count": 0, "visitors": 0},
+        "week": {"count": 0, "visitors": 0},
+        "month": {"count": 0, "visitors": 0},
         "reason": "peek",
         "requestId": FIRST,
     }

@@ -11,12 +11,14 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.badge import COLORS, LONGEST_LABEL, Badge, is_known, tag, text_color, width
+from counter.badge import COLORS, MAX_LABEL, Badge, is_known, tag, text_color, width
+from counter.names import one_line
 from counter.request import Response
 from counter.store import Unavailable
 from counter.tally import Limits, Tally
 from privacy import visitor_hash
 
+TODAY = "2026-09-21"
 SVG = "{http://www.w3.org/2000/svg}"
 STORED = b'{"pageviews":1234,"uniqueVisitors":321}'
 SNAPSHOT = Path(__file__).with_name("snapshots") / "badge.svg"
@@ -29,7 +31,7 @@ def tally(count: int, unique: int = 0) -> Tally:
 
 def drawn(count: int = 1234, unique: int = 321, **query: str) -> ElementTree.Element:
     """The badge for a query, parsed."""
-    return ElementTree.fromstring(Badge.of(query).svg(tally(count, unique)))  # noqa: S314 - it is our own
+    return ElementTree.fromstring(Badge.of(query).svg(tally(count, unique), TODAY))  # noqa: S314 - it is our own
 
 
 def texts(svg: ElementTree.Element) -> list[str]:
@@ -60,8 +62,8 @@ def test_estimate_is_marked() -> None:
     hashes = [visitor_hash("salt", str(number)) for number in range(9)]
     many = Tally.decode(json.dumps({"pageviews": 12, "uniqueVisitors": 9, "seen": hashes}).encode(), Limits(seen=5))
 
-    assert b">~9<" in Badge.of({"metric": "unique"}).svg(many)
-    assert b">12<" in Badge.of({}).svg(many)
+    assert b">~9<" in Badge.of({"metric": "unique"}).svg(many, TODAY)
+    assert b">12<" in Badge.of({}).svg(many, TODAY)
 
 
 @pytest.mark.parametrize("digits", range(1, 17))
@@ -150,48 +152,95 @@ def test_color_is_a_name_or_hex_digits(color: str, fill: str) -> None:
     assert [rect.attrib["fill"] for rect in drawn(color=color).iter(f"{SVG}rect")][2] == fill
 
 
-@pytest.mark.parametrize(
-    "parameter, value",
-    [
-        ("metric", ""),
-        ("metric", "Count"),
-        ("metric", "uniqueVisitors"),
-        ("label", ""),
-        ("label", "  "),
-        ("label", "x" * 41),
-        ("label", "a\nb"),
-        ("label", "a\tb"),
-        ("label", "a\0b"),
-        ("label", "a\x1bb"),
-        ("label", "a\x7fb"),
-        ("label", "abc\N{RIGHT-TO-LEFT OVERRIDE}def"),
-        ("label", "abc\N{RIGHT-TO-LEFT ISOLATE}def"),
-        ("label", "abc\N{ARABIC LETTER MARK}def"),
-        ("label", "abc\N{ZERO WIDTH SPACE}def"),
-        ("label", "abc\N{LINE SEPARATOR}def"),
-        ("label", "abc\ufffe"),
-        ("label", "abc\ue000"),
-        ("color", ""),
-        ("color", "#0af"),
-        ("color", "00"),
-        ("color", "0afx"),
-        ("color", "12345"),
-        ("color", "1234567"),
-        ("color", "url(x)"),
-        ("color", 'red"/><script>'),
-        ("color", "\N{FULLWIDTH DIGIT ONE}00"),
-    ],
-)
-def test_what_is_wrong_is_refused(parameter: str, value: str) -> None:
-    """A value that is not one is a 400 that says what would be right, in JSON, and repeats nothing of it."""
-    response = get(urlencode({parameter: value}))
+@pytest.mark.parametrize("value", ["", "Count", "uniqueVisitors", "years"])
+def test_a_wrong_metric_is_refused(value: str) -> None:
+    """A number that there is not is a 400 that says which there are, in JSON, and repeats nothing."""
+    response = get(urlencode({"metric": value}))
     answer = json.loads(response.body)
 
-    assert (response.status, answer["error"]) == (400, f"invalid_{parameter}")
-    assert answer["message"].startswith(f"{parameter} must be ")
+    assert (response.status, answer["error"]) == (400, "invalid_metric")
+    assert answer["message"] == "metric must be one of count, unique, page, today, week, month."
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-cache, no-store, must-revalidate"
     assert "ETag" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "label, shown",
+    [
+        ("", "page views"),
+        ("  ", "page views"),
+        ("\u202e\u200d", "page views"),
+        ("x" * 41, "x" * 40),
+        ("a\nb\tc\0d\x1be\x7ff", "a b c d e f"),
+        ("abc\N{RIGHT-TO-LEFT OVERRIDE}def", "abc def"),
+        ("abc\N{ZERO WIDTH SPACE}def", "abc def"),
+        ("my\N{NO-BREAK SPACE}visits", "my visits"),
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc\u200c\u062e\u0648"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+    ],
+)
+def test_any_label_is_drawn(label: str, shown: str) -> None:
+    """What does not print is left out, what is too long is cut: a label never breaks the picture."""
+    assert texts(drawn(label=label))[0] == shown
+    assert get(urlencode({"label": label})).status == 200
+
+
+@pytest.mark.parametrize(
+    "color, fill",
+    [
+        ("", "#0a6fb5"),
+        ("00", "#0a6fb5"),
+        ("0afx", "#0a6fb5"),
+        ("url(x)", "#0a6fb5"),
+        ('red"/><script>', "#0a6fb5"),
+        ("\N{FULLWIDTH DIGIT ONE}00", "#0a6fb5"),
+        ("#0af", "#00aaff"),
+        ("#ff0000", "#ff0000"),
+        ("ff000080", "#ff0000"),
+        (" success ", "#44cc11"),
+        ("blueviolet", "#8a2be2"),
+        ("Critical", "#c43d2f"),
+    ],
+)
+def test_any_color_is_drawn(color: str, fill: str) -> None:
+    """Names that people use and hex digits are understood, and anything else is the usual blue."""
+    assert [rect.attrib["fill"] for rect in drawn(color=color).iter(f"{SVG}rect")][2] == fill
+    assert get(urlencode({"color": color})).status == 200
+
+
+def test_badge_shows_a_page_or_a_period() -> None:
+    """`page` names the page whose views are shown, the periods show their visitors; what is unknown is a `?`."""
+    counter = Counter()
+    for vid in "aab":
+        counter.ask(f"/counter?vid={vid}&page=/blog/")
+    shown = {
+        query: ElementTree.fromstring(counter.ask(f"/badge.svg?{query}").body).attrib["aria-label"]  # noqa: S314
+        for query in ("page=/blog", "metric=page&page=/blog/index.html", "page=/none", "metric=page", "metric=today")
+    }
+
+    assert list(shown.values()) == [
+        "page views: 3",
+        "page views: 3",
+        "page views: ?",
+        "page views: ?",
+        "visitors today: 2",
+    ]
+    assert b"visitors this week: 2<" in counter.ask("/badge.svg?metric=week").body
+    assert b"visitors this month: 2<" in counter.ask("/badge.svg?metric=month").body
+    assert "write" not in counter.store.asked[-5:]
+
+
+@pytest.mark.parametrize(
+    "count, short",
+    [
+        *[(0, "0"), (999, "999"), (1000, "1k"), (1234, "1.2k"), (9999, "9.9k"), (10_550, "10k"), (999_999, "999k")],
+        *[(1_000_000, "1M"), (1_250_000, "1.2M"), (3_000_000_000, "3G"), (2**53 - 1, "9,007,199G")],
+    ],
+)
+def test_large_numbers_may_be_abbreviated(count: int, short: str) -> None:
+    """With a letter for the thousands, and never more than were counted."""
+    assert texts(drawn(count, abbreviated="true"))[1] == short
 
 
 @pytest.mark.parametrize(
@@ -265,7 +314,7 @@ def test_wrong_query_costs_no_request() -> None:
     """A query that cannot be understood is refused before the store is asked."""
     counter = Counter(STORED)
 
-    assert counter.ask("/badge.svg?color=none").status == 400
+    assert counter.ask("/badge.svg?metric=none").status == 400
     assert counter.store.asked == []
 
 
@@ -296,9 +345,10 @@ def test_fuzzed_queries_make_pictures_or_errors(query: dict[str, str]) -> None:
     label = texts(svg)[0]
     assert {element.tag.removeprefix(SVG) for element in svg.iter()} == ELEMENTS
     assert {name for element in svg.iter() for name in element.attrib} == ATTRIBUTES
-    assert label.isprintable()
-    assert len(label) <= LONGEST_LABEL
-    assert label in (query.get("label", "").strip(), "page views", "visitors")
+    assert all(char.isprintable() or char in "\u200c\u200d" for char in label)
+    assert (
+        label == one_line(query.get("label", "").encode(errors="replace").decode(), MAX_LABEL) or label == "page views"
+    )
     for name, value in response.headers.items():
         assert name == "ETag" or value == plain.headers[name]
 
@@ -353,7 +403,4 @@ def test_every_ascii_character_has_its_width() -> None:
 
 ELEMENTS = {"svg", "title", "linearGradient", "stop", "clipPath", "g", "rect", "text"}
 ATTRIBUTES = {name for element in drawn().iter() for name in element.attrib}
-REFUSALS = {
-    (answer["error"], answer["message"])
-    for answer in (json.loads(get(query).body) for query in ("metric=", "label=", "color="))
-}
+REFUSALS = {(answer["error"], answer["message"]) for answer in (json.loads(get(query).body) for query in ("metric=",))}

@@ -66,7 +66,7 @@ def totals(count: int, unique: int, reason: str | None = None, **more: Any) -> d
     """What /counter answers, on the day of the first visit."""
     told: dict[str, Any] = {"count": count, "unique": unique, "ok": True, "status": "success"}
     told |= {"counted": reason is None, "updatedAt": "#", "timestamp": "#"}
-    told |= {period: {"count": count} for period in ("today", "week", "month")}
+    told |= {period: {"count": count, "visitors": unique} for period in ("today", "week", "month")}
     return told | ({"reason": reason} if reason else {}) | more | {"requestId": "#"}
 
 
@@ -162,7 +162,7 @@ ROWS = [
         headers=ALWAYS | {"content-type": "image/svg+xml", "cache-control": "public, max-age=300",
                           "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}),
     Row("a badge of nothing", "GET", "/badge.svg?metric=money", 400,
-        refused("invalid_metric", "metric must be count or unique.")),
+        refused("invalid_metric", "metric must be one of count, unique, page, today, week, month.")),
     Row("the numbers are the owner's", "GET", "/stats", 401, UNAUTHORIZED, headers=CHALLENGE),
     Row("a wrong token", "GET", "/stats", 401, UNAUTHORIZED, {"Authorization": "Bearer wrong"}, headers=CHALLENGE),
     Row("the report is the owner's", "POST", "/report", 401, UNAUTHORIZED, headers=CHALLENGE),

@@ -103,11 +103,11 @@ def ask(here: Serving, target: str, method: str = "GET", headers: Mapping[str, s
 def test_nothing_else_is_kept(tmp_path: Path) -> None:
     """After visits with marks on everything, each value in the document is one that the page allows; the log is
     empty, and answers, errors and the mail show none of the marks."""
-    config = {"SALT": SALT, "REPORT_TOKEN": TOKEN, "ALLOWED_ORIGINS": "https://listed.example"}
+    config = {"SALT": SALT, "REPORT_TOKEN": TOKEN}
     with Serving(tmp_path / "cloud", containers=1, config=config) as here:
         answers = [
             ask(here, f"counter?vid={quote(VID)}", "POST"),
-            ask(here, f"counter?vid={quote(VID)}"),
+            ask(here, f"counter?vid={quote(VID)}&page=/a%3Fqqaqaqa&ref=https://other.example/qqaqaqa"),
             ask(here, f"counter?vid={OTHER}", headers={"Sec-GPC": "1"}),
             ask(here, f"counter?vid={OTHER}", headers={"DNT": "1"}),
             ask(here, f"counter?vid={OTHER}", headers={"User-Agent": "Googlebot/2.1 qqaqaqa"}),
@@ -126,13 +126,16 @@ def test_nothing_else_is_kept(tmp_path: Path) -> None:
 
     assert stored.name == "counter.json"
     assert document["seen"] == [hashlib.sha256(f"{SALT}:{VID}".encode()).hexdigest()]
-    assert (document["pageviews"], document["uniqueVisitors"]) == (4, 1)
-    assert day == {"pageviews": 4, "newVisitors": 1, "visitors": 1, "filtered": {"crawler": 1, "prefetch": 1}}
+    assert (document["pageviews"], document["uniqueVisitors"]) == (5, 1)
+    assert day == {"pageviews": 5, "newVisitors": 1, "visitors": 1, "filtered": {"crawler": 1, "prefetch": 1}}
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{12}", visit_id) for visit_id in document["recent"])
     short = hashlib.sha256(f"{SALT}:{VID}".encode()).hexdigest()[:16]
     assert all(sets == {label: {"seen": [short]} for label in sets} for sets in document["people"].values())
     months = document.pop("months")
     assert all(sums == {"visitors": 1} for sums in months.values())
+    month = min(months)
+    for key, name in (("pages", "/a"), ("sources", "other.example")):
+        assert document.pop(key) == {"months": [month], "probation": {name: [1, 1, 0, 0]}, "views": [1, 1, 0]}
     rest = document.keys() - {"seen", "pageviews", "uniqueVisitors", "days", "recent", "people", "weeks"}
     assert all(re.fullmatch(r'[0-9.{}\[\]":-]*', json.dumps(document[key], separators=(",", ":"))) for key in rest)
     assert log == []

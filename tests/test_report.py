@@ -33,9 +33,12 @@ NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def composed(tally: Tally, now: datetime, site: str | None, *, again: bool = False) -> tuple[str, str]:
+def composed(
+    tally: Tally, now: datetime, site: str | None, period: str = "day", *, again: bool = False
+) -> tuple[str, str]:
     """The report on Oracle Cloud, for a site of this name."""
-    return compose(tally, now, Settings(site_name=site, free_requests=FREE_REQUESTS), again=again)
+    title, body, _ = compose(tally, now, Settings(site_name=site, free_requests=FREE_REQUESTS), period, again=again)
+    return title, body
 
 
 def counter(**fields: Any) -> Tally:

@@ -19,7 +19,7 @@ DOCUMENT = b'{"pageviews": 123, "uniqueVisitors": 45, "seen": [], "updatedAt": 1
 
 def mail(data: bytes) -> tuple[str, str]:
     """Return the daily mail for a document, with the lines that a mail service adds below it."""
-    title, body = compose(
+    title, body, _ = compose(
         Tally.decode(data, Limits()), datetime.fromtimestamp(1790000000, UTC), Settings(site_name="{A site}")
     )
     return title, f"{body}\n--\nYou get this {{mail}} because you subscribed.\n{{not json}}\n"

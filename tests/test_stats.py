@@ -60,7 +60,10 @@ def test_stats_of_a_counter_with_a_past() -> None:
             "2026-09-19": {"pageviews": 0, "newVisitors": 0, "filtered": {"crawler": 1}},
             "2026-09-20": {"pageviews": 3, "newVisitors": 1, "filtered": {"crawler": 2, "prefetch": 1}},
         },
+        "weeks": {},
         "months": {"2025-09": {"pageviews": 300, "newVisitors": 90, "filtered": {}}},
+        "pages": {"top": [], "other": {"count": 0, "month": 0, "lastMonth": 0}},
+        "sources": {"top": [], "other": {"count": 0, "month": 0, "lastMonth": 0}},
         "requests": {"2026-08": 100, "2026-09": 240},
         "budget": {"month": "2026-09", "used": 240, "allowance": 50000, "runsOut": None},
         "documentBytes": len(data),
@@ -71,6 +74,10 @@ def test_stats_of_a_counter_with_a_past() -> None:
             "COUNT_ON": "GET",
             "SEEN_LIMIT": 400,
             "HISTORY_DAYS": 400,
+            "PAGES": 200,
+            "PAGE_LIST": "",
+            "PUBLIC_STATS": False,
+            "REPORT_BACKUP": True,
             "IGNORE_CRAWLERS": True,
             "ALLOWED_ORIGINS": "*",
         },
@@ -141,7 +148,7 @@ def test_stats_are_exact() -> None:
     assert (answer["count"], answer["unique"], answer["entriesWaiting"]) == (7, 1, 3)
     assert answer["days"] == {
         "2026-09-20": {"pageviews": 1, "newVisitors": 1, "filtered": {}},
-        "2026-09-21": {"pageviews": 1, "newVisitors": 0, "filtered": {"crawler": 1}},
+        "2026-09-21": {"pageviews": 1, "newVisitors": 0, "visitors": 1, "filtered": {"crawler": 1}},
     }
     assert answer["documentBytes"] == len(counter.store.document[0] if counter.store.document else b"")
     assert counter.told("/stats", headers=OWNER)[1]["entriesWaiting"] == 0
@@ -167,6 +174,10 @@ def test_settings_in_force_are_told() -> None:
         COUNT_ON="post",
         SEEN_LIMIT="7",
         HISTORY_DAYS="31",
+        PAGES="20",
+        PAGE_LIST="/blog,/",
+        PUBLIC_STATS="yes",
+        REPORT_BACKUP="no",
         IGNORE_CRAWLERS="no",
         ALLOWED_ORIGINS="https://b.example, https://a.example",
     )
@@ -179,6 +190,10 @@ def test_settings_in_force_are_told() -> None:
         "COUNT_ON": "POST",
         "SEEN_LIMIT": 7,
         "HISTORY_DAYS": 31,
+        "PAGES": 20,
+        "PAGE_LIST": "/,/blog",
+        "PUBLIC_STATS": True,
+        "REPORT_BACKUP": False,
         "IGNORE_CRAWLERS": False,
         "ALLOWED_ORIGINS": "https://b.example,https://a.example",
     }

@@ -23,7 +23,9 @@ class Topic:
         self._client: Any = connect("sns", region, endpoint, seconds=PUBLISH_SECONDS)
         self._arn = arn
 
-    def publish(self, title: str, body: str) -> None:
+    attaches = False
+
+    def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
         """Publishes one message. That it was accepted does not mean that anybody has subscribed. SNS takes a title of
         one line, ASCII, of at most 100 characters, and 256 KB; reports keep to less.
 

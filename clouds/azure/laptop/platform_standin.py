@@ -1,5 +1,6 @@
 """A stand-in for the Azure services around a function: its managed identity, and Communication Services for mail."""
 
+import base64
 import json
 import secrets
 import time
@@ -76,6 +77,8 @@ class PlatformStandin:
             sender, content = mail["senderAddress"], mail["content"]
             to = ", ".join(recipient["address"] for recipient in mail["recipients"]["to"])
             title, body = str(content["subject"]), str(content["plainText"])
+            for file in mail.get("attachments", []):  # shown below the text, as a mail program would
+                body += f"\n{file['name']}\n\n{base64.b64decode(file['contentInBase64']).decode()}\n"
         except (ValueError, KeyError, TypeError):
             return problem(400, "BadRequest", "The mail cannot be parsed.")
         if request.query.get("api-version") != API_VERSION or not (to and title):

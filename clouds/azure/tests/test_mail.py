@@ -116,6 +116,18 @@ def test_one_mail_is_one_request(post: Post) -> None:
     }
 
 
+def test_the_document_goes_as_a_file(post: Post) -> None:
+    """A mail may have a file: the document, byte for byte, is in it and not in the text."""
+    mail = publisher(post.environment())()
+    mail.publish("Title", "Body", b'{"pageviews": 1}')
+    _, _, body = post.seen[0]
+
+    assert mail.attaches
+    assert body["attachments"] == [
+        {"name": "counter.json", "contentType": "application/json", "contentInBase64": "eyJwYWdldmlld3MiOiAxfQ=="}
+    ]
+
+
 ANSWERS: dict[int | str, bool] = {
     400: False,
     401: False,

@@ -30,7 +30,9 @@ class Topic:
         )
         self._ocid = ocid
 
-    def publish(self, title: str, body: str) -> None:
+    attaches = False
+
+    def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
         """Publishes one message. That it was accepted does not mean that anybody has subscribed.
 
         Raises NotPublished."""
