@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from botocore.config import Config
@@ -28,10 +29,26 @@ def connect(
         max_pool_connections=1,
     )
     try:
-        return (session or get_session()).create_client(
+        client = (session or get_session()).create_client(
             service, region_name=region, endpoint_url=endpoint, config=config
         )
     except BotoCoreError as error:
         raise Misconfigured("The function does not know its region: check AWS_REGION.") from error
     except ValueError as error:
         raise Misconfigured("The address of a service is none: check DYNAMODB_ENDPOINT and SNS_ENDPOINT.") from error
+    # botocore has one TLS context, and reads all root certificates into it for each connection: as much CPU time as ten
+    # visits take, after each pause in which the service has closed the connection.
+    read_certificates_once(client._endpoint.http_session._manager.connection_pool_kw["ssl_context"])
+    return client
+
+
+def read_certificates_once(context: ssl.SSLContext) -> None:
+    """Lets a context skip certificates that it has read before. What it trusts is the same."""
+    load, known = context.load_verify_locations, set()
+
+    def once(*places: str | None) -> None:
+        if places not in known:
+            load(*places)
+            known.add(places)
+
+    context.load_verify_locations = once  # type: ignore[method-assign, assignment]

@@ -16,6 +16,7 @@ from azure.data.tables import TableClient
 
 from clouds.azure.function.managed_identity import ManagedIdentity
 from clouds.azure.function.table_storage import OPTIONS
+from clouds.azure.function.transport import transport
 from counter.settings import Environment, Secret, SettingsError, address
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
@@ -47,7 +48,7 @@ class StorageAccount:
     def table(self, **options: Any) -> TableClient:
         """A client of the table, with additional `options` of the SDK. Makes no request. Raises SettingsError if a
         setting is missing."""
-        options = {**OPTIONS, **options}
+        options = {"transport": transport(options.get("connection_verify", True)), **OPTIONS, **options}
         if self.connection:
             return TableClient.from_connection_string(self.connection.reveal(), self.table_name, **options)
         if not self.url:
