@@ -35,8 +35,9 @@ from botocore.parsers import ResponseParserError
 
 from clouds.aws.function import item as stored_item
 from clouds.aws.function.item import EXPIRES, Version
+from counter.bounded import bounded
 from counter.packing import pack
-from counter.store import Conflict, Misconfigured, Unavailable
+from counter.store import Conflict, Misconfigured, StoreError, Unavailable
 
 BATCH = 25
 """Items that one BatchWriteItem takes."""
@@ -168,7 +169,9 @@ class DynamoDB:
             raise Unavailable("There was no time left to reach the storage.", in_doubt=False)
         self._seconds = timeout
         try:
-            return getattr(self._client, operation)(**parameters)
+            return bounded(lambda: getattr(self._client, operation)(**parameters), timeout)
+        except StoreError:
+            raise
         except ClientError as error:
             raise _refused(error) from error
         except _NEVER_SENT as error:
@@ -177,6 +180,9 @@ class DynamoDB:
             raise Unavailable("The storage could not be reached.", in_doubt=True) from error
         except BotoCoreError as error:
             raise Misconfigured(_UNKNOWN) from error
+        except Exception as error:
+            # Whatever else the SDK makes of an answer that is none.
+            raise Unavailable("The storage's answer cannot be understood.", in_doubt=True) from error
 
 
 def _refused(error: ClientError) -> Conflict | Unavailable | Misconfigured:

@@ -16,6 +16,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from dripping import dripping
 from engines import cannot
 
 from clouds.aws.function import item as stored_item
@@ -410,6 +411,34 @@ def test_what_goes_wrong_is_translated(documents: DynamoDB, proxy: DynamoDBProxy
     assert proxy.requests.total() == 1
     assert raised.value.__cause__ is not None
     assert not {"somebody", "counter.journal", "127.0.0.1"} & set(str(raised.value).split())
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_answer_that_drips_is_left_in_time(table: str, operation: str) -> None:
+    """An answer that arrives byte by byte takes no longer than the call may, and leaves a doubt."""
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
+        client = connect("dynamodb", REGION, url, seconds=3, session=SESSION)
+        begun = time.monotonic()
+        with pytest.raises(Unavailable) as left:
+            OPERATIONS[operation](DynamoDB(client, table, "counter"), 0.3)
+
+    assert time.monotonic() - begun < 0.9
+    assert left.value.in_doubt is True
+
+
+NO_ANSWERS = (b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nx-amz-crc32: z\r\n\r\n{}", b"junk")
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_no_answer_leaves_a_doubt(table: str, operation: str, answer: bytes) -> None:
+    """Whatever the SDK makes of an answer that is cut or no HTTP, the request may have been done."""
+    with dripping(answer, 0.0) as url:
+        client = connect("dynamodb", REGION, url, seconds=3, session=SESSION)
+        with pytest.raises(Unavailable) as left:
+            OPERATIONS[operation](DynamoDB(client, table, "counter"), TIMEOUT)
+
+    assert left.value.in_doubt is True
 
 
 def test_nothing_was_sent_where_nobody_listens(table: str) -> None:

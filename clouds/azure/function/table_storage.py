@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -36,6 +36,7 @@ from urllib3.exceptions import NewConnectionError
 
 from clouds.azure.function.managed_identity import NoToken
 from clouds.azure.function.row import PARTITION, ROW, TooLarge, document, row
+from counter.bounded import bounded
 from counter.store import PAGE, Conflict, Misconfigured, StoreError, Unavailable
 
 CONNECT_SECONDS = 1.0
@@ -69,7 +70,7 @@ class TableStorage:
                 if _code(error) in _GONE:
                     return None
                 raise
-            return document(found), str(found.metadata["etag"])
+            return document(found), _etag(found.metadata)
 
         return _ask(timeout, get)
 
@@ -89,7 +90,7 @@ class TableStorage:
             merged = self._table.update_entity(
                 new, UpdateMode.MERGE, etag=version, match_condition=MatchConditions.IfNotModified, **limits()
             )
-            return str(merged["etag"])
+            return _etag(merged)
 
         return _ask(timeout, merge)
 
@@ -116,12 +117,12 @@ class TableStorage:
     def _insert(self, new: dict[str, Any], timeout: float) -> str:
         def insert(limits: _Limits) -> str:
             try:
-                return str(self._table.create_entity(new, **limits())["etag"])
+                return _etag(self._table.create_entity(new, **limits()))
             except ResourceNotFoundError as error:
                 if _code(error) != "TableNotFound":
                     raise
             self._make_table(limits)
-            return str(self._table.create_entity(new, **limits())["etag"])
+            return _etag(self._table.create_entity(new, **limits()))
 
         return _ask(timeout, insert)
 
@@ -188,7 +189,10 @@ def _key(entry: str) -> str:
 
 def _ask(timeout: float, request: Callable[[_Limits], T]) -> T:
     try:
-        return request(_Limits(timeout))
+        limits = _Limits(timeout)
+        return bounded(lambda: request(limits), timeout)
+    except StoreError:
+        raise
     except NoToken as error:
         if error.refused:
             raise Misconfigured("The function has no identity, or not this one: check its managed identity.") from error
@@ -197,6 +201,16 @@ def _ask(timeout: float, request: Callable[[_Limits], T]) -> T:
         raise _refused(error) from error
     except AzureError as error:
         raise Unavailable("The storage could not be reached.", in_doubt=not _never_sent(error)) from error
+    except Exception as error:
+        # Whatever else the SDK makes of an answer that is none.
+        raise Unavailable("The storage's answer cannot be understood.", in_doubt=True) from error
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    etag = answer.get("etag")
+    if not isinstance(etag, str) or not etag:
+        raise Unavailable("The storage's answer did not arrive whole.", in_doubt=True)
+    return etag
 
 
 def _refused(error: HttpResponseError) -> StoreError:

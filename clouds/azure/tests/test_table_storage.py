@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableClient, UpdateMode
+from dripping import dripping
 from engines import cannot
 
 from clouds.azure.function.row import MAX_CHUNKS, TooLarge, document, row
@@ -463,6 +464,35 @@ def test_a_silent_store_is_left_in_time(told: Told, operation: str) -> None:
         took = time.monotonic() - start
 
     assert 0.25 < took < 0.9
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_answer_that_drips_is_left_in_time(operation: str) -> None:
+    """An answer that arrives byte by byte takes no longer than the call may, and leaves a doubt."""
+    with dripping(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}") as url:
+        start = time.monotonic()
+        with client(f"{CONNECTION}TableEndpoint={url}/{ACCOUNT};") as table, pytest.raises(Unavailable) as left:
+            OPERATIONS[operation](TableStorage(table), 0.3)
+
+    assert time.monotonic() - start < 0.9
+    assert left.value.in_doubt is True
+
+
+CREATED = b"HTTP/1.1 201 Created\r\n"
+
+
+@pytest.mark.parametrize("answer", [CREATED + b"Content-Le", CREATED + b"Content-Length: 9\r\n\r\n{", b"junk"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_no_answer_leaves_a_doubt(operation: str, answer: bytes) -> None:
+    """Whatever the SDK makes of an answer that is cut or no HTTP, the request may have been done."""
+    with (
+        dripping(answer, 0.0) as url,
+        client(f"{CONNECTION}TableEndpoint={url}/{ACCOUNT};") as table,
+        pytest.raises(Unavailable) as left,
+    ):
+        OPERATIONS[operation](TableStorage(table), TIMEOUT)
+
+    assert left.value.in_doubt is True
 
 
 def test_a_wrong_key_is_misconfigured(engine: Azurite, table: TableClient, name: str) -> None:
