@@ -1,7 +1,7 @@
-"""Keeps the tally: conditional writes, five attempts, and the journal for when the document is busy.
+"""Stores the tally: conditional writes, up to five attempts, and a journal for when the document is busy.
 
-Every visit has an id, and the document remembers the ids of the last visits. That makes a repeated write safe: where
-a write is in doubt, the document is read again and tells whether the visit is in it. The reasoning is in
+Every visit has an id, and the document remembers the ids of the last visits. That makes it safe to repeat a write: if
+its outcome is in doubt, the document is read again, and shows whether the visit is in it. The reasoning is in
 docs/decisions/0002-visit-ids.md and 0003-journal.md.
 """
 
@@ -26,7 +26,8 @@ log = logging.getLogger("visitor-counter")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tally as it was read or written, its version in the store (None: there is no document yet), and its bytes."""
+    """A tally as it was read or written, its version in the store (None: there is no document yet), and its size in
+    bytes."""
 
     tally: Tally
     version: str | None
@@ -36,8 +37,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One conditional write: what it goes out from, what it makes of it, the storage requests it accounts for, and the
-    journal as it was listed for it, if it was."""
+    """One conditional write: the snapshot it is based on, the new tally, the storage requests counted in it, and the
+    listing of the journal that was folded, if any."""
 
     base: Snapshot
     tally: Tally
@@ -47,14 +48,14 @@ class Commit:
     visit_id: str | None
 
     def is_over(self, snapshot: Snapshot) -> bool:
-        """Whether it is certain, from a document that shows no trace of it, that it neither landed nor ever will: the
-        version it went out from never comes back, and had it landed, `recent` would still show it."""
+        """Whether this write certainly did not and will not happen, given a newer snapshot without it: its base version
+        never comes back, and had it happened, `recent` would still show it."""
         return snapshot.version != self.base.version and snapshot.tally.remembers(self.base.tally)
 
 
 @dataclass(slots=True)
 class _Attempts:
-    """One visit on its way: what was met so far, and where it may still land."""
+    """The state of one visit: the failures so far, and which requests of it are in doubt."""
 
     visit: Visit
     at: float
@@ -69,10 +70,10 @@ class _Attempts:
 
 
 class CounterStore:
-    """The counter of one container. It takes one call at a time, as a function's container does.
+    """The counter of one container. It handles one call at a time, like a function's container.
 
-    `clock` gives monotonic seconds, in which deadlines are understood; `jitter` a number from 0 to 1; `requests` are
-    storage requests made before the first visit, to be counted with the others."""
+    `clock` returns monotonic seconds, in which deadlines are given; `jitter` a number from 0 to 1; `requests` are
+    storage requests made before the first visit, which are counted as well."""
 
     def __init__(
         self,
@@ -96,15 +97,16 @@ class CounterStore:
         self._stored = 0
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally:
-        """Count `visit`, made at `at` (unix seconds), exactly once, and return the tally to show: the visit is in it,
-        the latest visits of others may not be in a crowd.
+        """Count `visit`, made at `at` (unix seconds), exactly once, and return the tally to show. It includes the
+        visit, but in a crowd it may miss the latest visits of others.
 
-        Raises Conflict after five attempts that met others, or Unavailable after five attempts or at the `deadline`:
-        its `in_doubt` tells whether the visit may be counted all the same. Raises CorruptDocument, Misconfigured."""
+        Raises Conflict if all five attempts met a conflict, and Unavailable after five attempts or at the `deadline`,
+        with `in_doubt` if the visit may have been counted nevertheless. Raises CorruptDocument and Misconfigured.
+        """
         self._store.deadline = deadline
         attempts = _Attempts(visit, at, self._clock())
         for attempt in range(MAX_ATTEMPTS):
-            # Who met others for the first time looks at once whether that is a crowd.
+            # After the first conflict there is no wait: the next read shows whether there is a crowd.
             at_once = isinstance(attempts.failure, Conflict) and attempts.conflicts == 1
             if not self._backoff.wait(0 if at_once else attempt, deadline):
                 break
@@ -119,20 +121,20 @@ class CounterStore:
         return self._show(self._resolve(attempts), attempts)
 
     def read(self, deadline: float) -> Tally:
-        """The exact tally: as it is stored, and with the journal's visits where there may be any. Counts nothing.
-        Raises as `keep` does."""
+        """The exact tally: the document, plus the journal's visits if there may be any. Counts nothing. Raises the same
+        errors as `keep`."""
         self._store.deadline = deadline
         try:
             return self._show(self._backoff.retry(self._read, deadline))
         except Misconfigured:
             if self._journal.may_list:
                 raise
-            # What may not be listed holds nothing.
+            # Without the right to list, nothing was ever appended.
             return self._show(self._backoff.retry(self._load, deadline).tally)
 
     def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
-        """Fold the journal into the document at `at` (unix seconds), as far as the document can remember it; the exact
-        tally, and how many visits were waiting. Raises as `keep` does."""
+        """Fold the journal into the document at `at` (unix seconds), up to the number of ids that the document can
+        remember. Return the exact tally, and how many visits were waiting. Raises the same errors as `keep`."""
         self._store.deadline = deadline
         waiting = 0
         while True:
@@ -144,7 +146,8 @@ class CounterStore:
     # One attempt to keep a visit.
 
     def _attempt(self, attempts: _Attempts) -> Tally:
-        """The tally with the visit in it, which is kept now. What may still land in one place goes to no other."""
+        """Store the visit and return the tally with it. A visit that is in doubt in one place is never sent to
+        another."""
         visit, in_doubt = attempts.visit, attempts.commit_in_doubt
         if attempts.entry_in_doubt or (self._contention.stays_away() and self._may_append(attempts)):
             return self._append(attempts)
@@ -152,7 +155,7 @@ class CounterStore:
         if snapshot.tally.has(visit.id):
             return snapshot.tally
         if in_doubt and snapshot.version == in_doubt.base.version:
-            return self._write(in_doubt, attempts)  # it may still land, and only the same is safe to send
+            return self._write(in_doubt, attempts)  # it may still be executed, so only the same write is safe
         if in_doubt and not in_doubt.is_over(snapshot):
             raise Unavailable("The storage did not say whether the visit was kept.", in_doubt=True)
         attempts.commit_in_doubt = None
@@ -160,7 +163,7 @@ class CounterStore:
         if self._contention.leaves(snapshot.tally, moment, attempts.conflicts) and self._may_append(attempts):
             return self._append(attempts)
         listing = None if attempts.races else self._look(snapshot.tally)
-        if listing and listing.holds(visit):  # the same call came before
+        if listing and listing.holds(visit):  # the platform repeated the call
             return self._with_all(snapshot.tally, listing)
         return self._write(self._compose(snapshot, moment, listing, attempts), attempts)
 
@@ -185,14 +188,14 @@ class CounterStore:
         return self._appended(attempts)
 
     def _appended(self, attempts: _Attempts) -> Tally:
-        # Others are writing the document: what was remembered is out of date.
+        # Others are writing the document, so the remembered snapshot is out of date.
         self._snapshot = None
         self._contention.appended(left=attempts.has_read)
         return self._with(self._shown or Tally.empty(), attempts)
 
     def _resolve(self, attempts: _Attempts) -> Tally:
-        """The tally to show if a visit in doubt was kept after all: a last look where no attempt is left. Raises what
-        is to be told of the visit."""
+        """After the last attempt, check whether a visit in doubt was stored after all, and return the tally to show.
+        Raises the error to report otherwise."""
         commit, in_doubt = attempts.commit_in_doubt, bool(attempts.commit_in_doubt or attempts.entry_in_doubt)
         if not in_doubt:
             raise given_up(attempts.failure) from attempts.failure
@@ -221,7 +224,7 @@ class CounterStore:
             attempts.has_read = True
         self._settle_requests(snapshot)
         if snapshot.tally.pageviews < self._stored:
-            self._shown = None  # the owner put back an earlier copy
+            self._shown = None  # the owner restored an earlier document
         self._show(snapshot.tally)
         self._snapshot, self._stored = snapshot, snapshot.tally.pageviews
         return snapshot
@@ -231,14 +234,14 @@ class CounterStore:
             return Tally.decode(data, self._limits)
         except NotACounter as error:
             log.error(
-                "the counter document is corrupt: %s. It was not touched and nothing is counted. Repair it, put back "
+                "the counter document is corrupt: %s. It was not touched and nothing is counted. Repair it, restore "
                 "an earlier copy, or, to start over, delete it.",
                 error,
             )
             raise CorruptDocument(f"The counter's document is damaged ({error}). It was not touched.") from error
 
     def _compose(self, base: Snapshot, at: float, listing: Listing | None, attempts: _Attempts | None) -> Commit:
-        """A write at `at` over `base`, of a visit or of none, that folds what can be folded of `listing`."""
+        """A write at `at` based on `base` that folds what it can of `listing`, and adds a visit if there is one."""
         tally, is_folded = base.tally, True
         if listing is not None:
             visits, forgettable = self._journal.foldable(tally, base.size, listing)
@@ -256,7 +259,7 @@ class CounterStore:
         return Commit(base, tally, tally.encode(), requests, listing, attempts.visit.id if attempts else None)
 
     def _commit(self, commit: Commit) -> Tally:
-        """The tally to show once the document is written."""
+        """Write the document and return the tally to show."""
         self._snapshot = None
         try:
             version = self._store.write(commit.data, commit.base.version)
@@ -278,7 +281,8 @@ class CounterStore:
         return self._with_all(commit.tally, commit.listing)
 
     def _settle_requests(self, snapshot: Snapshot) -> None:
-        """Take a write in doubt that landed after all for what it is: its requests are in the document."""
+        """If a write in doubt was executed after all, its storage requests are in the document: do not count them
+        again."""
         commit = self._unsettled
         if commit and snapshot.version != commit.base.version:
             if commit.visit_id and snapshot.tally.has(commit.visit_id):
@@ -288,21 +292,21 @@ class CounterStore:
     # The journal.
 
     def _look(self, tally: Tally) -> Listing | None:
-        """The journal, where a visit that is to be written over `tally` should look into it: after the document was
-        read, so that an entry in it cannot have been folded and forgotten in between."""
+        """The journal, if a visit based on `tally` should list it, else None. It is listed after the document was read,
+        so that no entry can have been folded and forgotten in between."""
         if not self._contention.should_look(tally):
             return None
         try:
             listing = self._journal.listing()
         except (Unavailable, Misconfigured) as error:
             self._contention.looked(0)
-            log.warning("the journal could not be listed, the visit is counted without: %s", error)
+            log.warning("the journal could not be listed, the visit is counted without it: %s", error)
             return None
         self._contention.looked(len(listing.visits))
         return listing
 
     def _read(self) -> Tally:
-        # The journal before the document: an entry that somebody folds in between is then known there.
+        # The journal is listed before the document is read: the document then knows entries folded in between.
         listing = self._journal.listing() if self._contention.expects_entries else None
         tally = self._load().tally
         if listing is None and tally.crowd_at is not None:
@@ -314,7 +318,7 @@ class CounterStore:
         return self._with_all(tally, listing)
 
     def _fold(self, at: float) -> tuple[Tally, int, int]:
-        """The exact tally, how many visits were waiting, and how many of them are folded now."""
+        """Fold once. Return the exact tally, how many visits were waiting, and how many of them were folded."""
         base = self._load()
         listing = self._journal.listing()
         waiting = len(listing.unknown_to(base.tally))
@@ -324,13 +328,13 @@ class CounterStore:
             return self._commit(commit), waiting, waiting - left
         if leftover := listing.folded_in(base.tally):
             self._journal.remove(leftover)
-        # Entries that were there when the document was read may have been folded by somebody else since.
+        # Another container may have folded some of these entries since the document was read.
         return self._with_all(self._load().tally, listing), waiting, 0
 
     # What is shown.
 
     def _show(self, tally: Tally, attempts: _Attempts | None = None) -> Tally:
-        """`tally`, or, where this container showed more before, that with the visit in it."""
+        """`tally`, or, if this container has shown a larger one, that one with the visit added."""
         if self._shown and tally.pageviews < self._shown.pageviews:
             tally = self._with(self._shown, attempts) if attempts else self._shown
         self._shown = tally
@@ -343,5 +347,5 @@ class CounterStore:
         return tally.fold(listing.visits.values(), self._limits) if listing.visits else tally
 
     def _moment(self, attempts: _Attempts) -> float:
-        """Now in unix seconds, as the visit's caller would tell."""
+        """The current time in unix seconds, on the clock of the visit's caller."""
         return attempts.at + self._clock() - attempts.began

@@ -1,4 +1,4 @@
-"""Oracle's entrypoint: an Fn call in, an Fn answer out. The parts are built once a container, at its first call."""
+"""Oracle's entrypoint: an Fn call in, an Fn answer out. The parts are created once per container, at its first call."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from counter.settings import Environment, Settings
 from counter_store import CounterStore
 
 MARGIN_SECONDS = 2.0
-"""Kept back of a call's time, so that the answer gets out before the platform ends the call."""
+"""Subtracted from a call's time, so that the answer is sent before the platform ends the call."""
 
 DEFAULT_SECONDS = 30.0
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 # The FDK sets the root logger to DEBUG, and the SDK then logs several lines for each request.
 logging.getLogger().setLevel(logging.WARNING)
-logging.getLogger("fdk").setLevel(logging.WARNING)  # its debugging would log every header of every call
+logging.getLogger("fdk").setLevel(logging.WARNING)  # on DEBUG it logs every header of every call
 
 
 def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
-    """Answers one call. Never raises: the FDK would send the exception's text to the visitor."""
+    """Answer one call. Never raises: the FDK would send the exception's text to the visitor."""
     response = entrypoint.answer(_api, _request(ctx, data))
     headers: Mapping[str, str] = dict(response.headers)
     return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
@@ -61,7 +61,7 @@ def _api() -> Api:
     def topic() -> Publisher:
         if oracle.topic is None:
             raise NotPublished("TOPIC_OCID is not set: there is nowhere to send the report to.", retry=False)
-        # Once a day, and no part of a cold start. The SDK logs while it is imported.
+        # Imported only for the report, to keep it out of the cold start.
         from clouds.oracle.function.notifications import Topic  # noqa: PLC0415
 
         return Topic(oracle.topic, oracle.notifications_endpoint)
@@ -70,8 +70,8 @@ def _api() -> Api:
 
 
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:
-    # Only a gateway names an address, and no header of a client can take it away (`fn-intent` would be no proof: the
-    # FDK lets a client's own header of that name win). A call without one was signed, and checked by the cloud.
+    # Only a gateway's call has a URL, and no client's header can remove it (`fn-intent` proves nothing: in the FDK a
+    # client's header of that name wins). A call without a URL was signed, and authorized by the cloud.
     url, call_id = ctx.RequestURL(), ctx.CallID() or ""
     return Request(
         method="GET" if url is None else (ctx.Method() or "GET").upper(),
@@ -84,7 +84,7 @@ def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:
 
 
 def _last(value: str | list[str]) -> str:
-    # Behind a gateway a header may come twice, the platform's first and the client's last.
+    # Behind a gateway a header may occur twice: first the platform's, last the client's.
     return value[-1] if isinstance(value, list) else value
 
 

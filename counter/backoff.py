@@ -12,15 +12,15 @@ MAX_ATTEMPTS = 5
 
 FIRST_WAIT = 0.025
 MAX_WAIT = 0.4
-"""Seconds. The wait before attempt n is a random part of FIRST_WAIT * 2^(n-1), and never longer than this."""
+"""In seconds. The wait before attempt n is a random part of FIRST_WAIT * 2^(n-1), and at most MAX_WAIT."""
 
 T = TypeVar("T")
 
 
 class Backoff:
-    """Full jitter, so that those who met do not meet again, and never past a deadline.
+    """Full jitter, so that writers in conflict do not meet again, and never past a deadline.
 
-    `clock` gives monotonic seconds, `jitter` a number from 0 to 1."""
+    `clock` returns monotonic seconds, `jitter` a number from 0 to 1."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
         self._clock = clock
@@ -28,7 +28,7 @@ class Backoff:
         self._jitter = jitter
 
     def wait(self, attempt: int, deadline: float) -> bool:
-        """Wait before the attempt of that number (the first is 0); False when there is no time for it."""
+        """Wait before the attempt with this number (the first is 0). Return False if there is no time left for it."""
         pause = self._jitter() * min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) if attempt else 0.0
         if self._clock() + pause >= deadline:
             return False
@@ -37,9 +37,9 @@ class Backoff:
         return True
 
     def retry(self, step: Callable[[], T], deadline: float) -> T:
-        """What `step` returns, called until it does not fail. Raises what the last attempt raised.
+        """Call `step` until it succeeds, and return its result. Raises the error of the last attempt.
 
-        Misconfigured is tried again as well: Oracle answers some valid requests with 404."""
+        Misconfigured is retried as well, because Oracle answers some valid requests with 404."""
         failure: StoreError | None = None
         for attempt in range(MAX_ATTEMPTS):
             if not self.wait(attempt, deadline):
@@ -52,10 +52,11 @@ class Backoff:
 
 
 def given_up(failure: StoreError | None) -> StoreError:
-    """What to raise when nothing was kept and the last attempt ended in `failure` (None: there was time for none)."""
+    """The error to raise if nothing was stored and the last attempt ended with `failure` (None: there was no
+    attempt)."""
     if failure is None:
         return Unavailable("There was no time left to reach the storage.", in_doubt=False)
     if isinstance(failure, Conflict):
         return Conflict("Too many visits came at the same moment.")
-    # The last request may be in doubt, but then it was none that keeps a visit.
+    # If the last request is in doubt, it was not one that stores a visit.
     return Unavailable(str(failure), in_doubt=False) if isinstance(failure, Unavailable) else failure

@@ -1,4 +1,4 @@
-"""When a container leaves the document for the journal, and when it looks into the journal."""
+"""Decides when a container appends to the journal instead of writing the document, and when it lists the journal."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from counter.store import PAGE
 from counter.tally import Tally
 
 CLOSE_SECONDS = 1.0
-"""Writes of two containers that are no further apart are a crowd, and the later one notes it in the document."""
+"""Two containers' writes closer together than this are a crowd, and the later one notes it in the document."""
 
 STREAM_SECONDS = 0.08
-"""The same for two writes of one container: time between the answer to one and the start of the next."""
+"""The same for two writes of one container, from the answer to the first to the start of the second."""
 
 FRESH_SECONDS = 1.0
-"""A container goes to the journal only while the note is no older than this."""
+"""A container appends to the journal only while the note of a crowd is no older than this."""
 
 STAY_SECONDS = 1.0
-"""A container that went to the journal appends its next visits there for this long, up to twice as long by chance."""
+"""After an append, a container appends its next visits as well for this long, or at random up to twice as long."""
 
 QUIET_SECONDS = 4.0
-"""After so long nobody who saw the note still appends, STAY_SECONDS and slow requests included: it may be cleared."""
+"""After this time no container that saw the note still appends, even with slow requests, so it may be cleared."""
 
 LOOK_SECONDS = 1.5
-"""Least time between two looks into the journal, for each PAGE of entries that it holds."""
+"""The shortest time between two listings of the journal, for each PAGE of entries in it."""
 
 LARGE_CROWD = 50
-"""Entries found by one look that make the next one come three times as soon."""
+"""If a listing finds this many entries, the next one comes three times as soon."""
 
 VISITS_A_LOOK = 64
-"""Visits that pay for one look in which nothing is found: 1.6 % of a request each."""
+"""How many visits pay for one listing that finds nothing: 1.6 % of a request each."""
 
 _NEVER = float("-inf")
 
 
 class ContentionPolicy:
-    """One container's view of the crowd. `clock` gives monotonic seconds, `jitter` a number from 0 to 1.
+    """One container's view of the crowd. `clock` returns monotonic seconds, `jitter` a number from 0 to 1.
 
-    Looks that find something are free. Those in vain are paid with visits, so that they cost the same at any rhythm of
-    visits: a container starts with enough for four, and at five it looks without any reason."""
+    A listing that finds entries is free. One that finds none is paid with credit that visits earn, so its cost per
+    visit is the same at any rate. A container starts with credit for four, and lists without another reason at five."""
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
         self._clock = clock
@@ -52,24 +52,24 @@ class ContentionPolicy:
         self.expects_entries = False
 
     def stays_away(self) -> bool:
-        """Whether visits go to the journal without asking the document."""
+        """Whether visits are appended to the journal without reading the document."""
         return self._clock() < self._stays_until
 
     def leaves(self, tally: Tally, moment: float, conflicts: int) -> bool:
-        """Whether a visit at `moment` (unix seconds) that met so many conflicts leaves `tally` for the journal: only
-        where the tally notes the crowd, so that everybody who reads it knows where to look."""
+        """Whether a visit at `moment` (unix seconds) with this many conflicts goes to the journal: only if `tally` has
+        the note of a crowd, so that every container that reads it knows to list the journal."""
         if tally.crowd_at is None or not (conflicts or self._left):
             return False
         return abs(moment - tally.crowd_at) < (FRESH_SECONDS if conflicts > 1 or self._left else 0.04)
 
     def is_close(self, tally: Tally, version: str | None, moment: float) -> bool:
-        """Whether a write at `moment` over this `version` comes close upon the one before."""
+        """Whether a write at `moment` based on this `version` is close to the previous write."""
         if version is not None and version == self._wrote_version:
             return self._clock() - self._wrote_at < STREAM_SECONDS
         return tally.written_at is not None and abs(moment - tally.written_at) < CLOSE_SECONDS
 
     def should_look(self, tally: Tally) -> bool:
-        """Whether a visit that is about to be written over `tally` looks into the journal first."""
+        """Whether a visit based on `tally` lists the journal before it is written."""
         now = self._clock()
         self._credit = min(self._credit + 1, 5 * VISITS_A_LOOK)
         if self._credit == 5 * VISITS_A_LOOK:
@@ -80,7 +80,7 @@ class ContentionPolicy:
         return self.expects_entries or (tally.crowd_at is not None and after_a_pause and self._credit >= VISITS_A_LOOK)
 
     def looked(self, entries: int) -> None:
-        """Note that a visit looked, and found so many entries."""
+        """Note that a visit listed the journal and found this many entries."""
         if not entries or self._credit == 5 * VISITS_A_LOOK:
             self._credit -= VISITS_A_LOOK
         pause = LOOK_SECONDS / 3 if LARGE_CROWD <= entries < PAGE else LOOK_SECONDS * max(1, entries // PAGE)
@@ -88,14 +88,14 @@ class ContentionPolicy:
         self.expects_entries = entries > 0
 
     def wrote(self, version: str) -> None:
-        """Note that this container wrote the document, which has this version now."""
+        """Note that this container wrote the document, and its new version."""
         self._wrote_at = self._clock()
         self._wrote_version = version
         self._stays_until = _NEVER
         self._left = False
 
     def appended(self, left: bool) -> None:
-        """Note that a visit went to the journal, and whether it was one that had just left the document."""
+        """Note that a visit was appended to the journal, and whether it had tried the document before."""
         if left:
             self._stays_until = self._clock() + STAY_SECONDS * (1 + self._jitter())
         self._left = self.expects_entries = True

@@ -1,4 +1,4 @@
-"""One container's hold on the journal: appending to it, listing it, and what may be forgotten of it."""
+"""One container's access to the journal: appending, listing, removing, and which ids may be forgotten."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from counter.tally import Tally, Visit
 
 REMEMBER_SECONDS = 100.0
 """How long the id of a folded visit is remembered at least. A request may take effect up to 60 seconds after it was
-sent, and its visit may have been under way, or be delivered again, for 40 seconds more."""
+sent, and its call may have been running, or may be repeated, for 40 seconds more."""
 
 MIN_FOLDED = 1000
 DOCUMENT_BYTES = 176 * 1024
-"""Ids of folded visits that a document always has room for, and the size of a document until which it has room for
-more. Where there is none, folding waits."""
+"""A document always has room for MIN_FOLDED ids of folded visits, and for more until it has DOCUMENT_BYTES. If there is
+no room, folding waits."""
 
 _ID_BYTES = 16
 
 CLOSED_SECONDS = 60.0
-"""How long a container that may not list or remove keeps off the journal before it tries again."""
+"""How long a container that may not list or remove does not use the journal before it tries again."""
 
 NO_ENTRY = "none"
-"""The name of an entry that never is there: removing it shows whether removing is allowed."""
+"""The name of an entry that never exists: removing it shows whether removing is allowed."""
 
 log = logging.getLogger("visitor-counter")
 
@@ -38,7 +38,7 @@ class Listing:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Listing:
-        """The listing of entries with these names. Those that hold no visit are somebody else's and left alone."""
+        """The listing of entries with these names. Names that are not a visit's are not ours, and are ignored."""
         visits = {name: visit for name in sorted(names) if (visit := Visit.of_entry(name)) is not None}
         if len(visits) < len(names):
             log.warning("%d entries of the journal are not the counter's and were left alone", len(names) - len(visits))
@@ -49,18 +49,18 @@ class Listing:
         return visit.entries()[0] in self.visits
 
     def unknown_to(self, tally: Tally) -> list[Visit]:
-        """Visits that are not in `tally` yet."""
+        """The visits that are not in `tally` yet."""
         known = {*tally.recent, *tally.folded}
         return [visit for visit in self.visits.values() if visit.id not in known]
 
     def folded_in(self, tally: Tally) -> list[str]:
-        """Names of entries that `tally` remembers as folded: they may be removed."""
+        """The names of entries that `tally` remembers as folded, so they may be removed."""
         folded = set(tally.folded)
         return [name for name, visit in self.visits.items() if visit.id in folded]
 
 
 class Journal:
-    """The journal in `store`, as one container may use it. `clock` gives monotonic seconds."""
+    """The journal in `store`, as used by one container. `clock` returns monotonic seconds."""
 
     def __init__(self, store: Metered, clock: Callable[[], float]) -> None:
         self._store = store
@@ -72,8 +72,8 @@ class Journal:
         self._folded_since: dict[str, float] = {}
 
     def is_open(self) -> bool:
-        """Whether a visit may be appended: only where this container has listed and removed, for what nobody can fold
-        must not be added. Raises Unavailable."""
+        """Whether a visit may be appended: only if this container could list and remove, because an entry that cannot
+        be folded must not be added. Raises Unavailable."""
         if self._has_listed and self.may_list and self._may_remove:
             return True
         if self._clock() < self._closed_until:
@@ -85,12 +85,12 @@ class Journal:
                 self._remove([NO_ENTRY])
         except Misconfigured as error:
             self._closed_until = self._clock() + CLOSED_SECONDS
-            log.warning("the journal is not used, for it may not be listed or cleared: %s", error)
+            log.warning("the journal is not used, because listing or removing is not allowed: %s", error)
             return False
         return True
 
     def append(self, visit: Visit) -> None:
-        """Add `visit`. Its first entry counts it; further ones, which only add to it, may be lost."""
+        """Add `visit`. Its first entry counts it; the others only add details, and may be lost."""
         first, *further = visit.entries()
         self._store.append(first)
         for entry in further:
@@ -98,7 +98,7 @@ class Journal:
                 self._store.append(entry)
 
     def names(self) -> list[str]:
-        """Names of all entries."""
+        """The names of all entries."""
         try:
             names = self._store.entries()
         except Misconfigured:
@@ -112,11 +112,11 @@ class Journal:
         return Listing.of(self.names())
 
     def foldable(self, tally: Tally, size: int, listing: Listing) -> tuple[list[Visit], set[str]]:
-        """The visits that may be folded now into `tally`, which has `size` bytes in the store, and ids that it may
-        forget in turn: those of entries that are gone, which this container has known as folded for REMEMBER_SECONDS.
+        """The visits that may be folded now into `tally`, which has `size` bytes in the store, and the ids that it may
+        forget: those whose entries are gone and which this container has known as folded for REMEMBER_SECONDS.
 
-        Where the document can remember no more ids, the other visits wait. Time is measured by this container alone,
-        so no clock has to be right."""
+        If the document has no room for more ids, the other visits wait. Only this container's own clock is used, so no
+        clocks have to agree."""
         now = self._clock()
         self._folded_since = {known: self._folded_since.get(known, now) for known in tally.folded}
         listed = {visit.id for visit in listing.visits.values()}
@@ -127,17 +127,17 @@ class Journal:
         }
         folded, recent = set(tally.folded), set(tally.recent)
         waiting = [visit for visit in listing.visits.values() if visit.id not in folded]
-        counted = [visit for visit in waiting if visit.id in recent]  # the same call came twice
+        counted = [visit for visit in waiting if visit.id in recent]  # the platform repeated the call
         room = max(MIN_FOLDED - len(folded), (DOCUMENT_BYTES - size) // _ID_BYTES) + len(forgettable)
         unknown = [visit for visit in waiting if visit.id not in recent]
         return counted + unknown[: max(0, min(room, PAGE))], forgettable
 
     def remove(self, names: Sequence[str]) -> bool:
-        """Remove entries that are folded; whether all of them are gone."""
+        """Remove folded entries. Return whether all are gone."""
         try:
             self._remove(names)
         except StoreError as error:
-            # They are known as folded: removing them later is as good.
+            # The document knows that they are folded, so they can be removed later.
             log.warning("folded journal entries could not be removed yet: %s", error)
             return False
         return True

@@ -1,10 +1,10 @@
-"""Where a counter is kept: the port that every store's adapter fills, and what can go wrong behind it.
+"""The port to the storage, which every cloud's adapter implements, and its errors.
 
 StoreError
-├── Conflict          somebody else wrote first; five in a row end a call: try again later
-├── Unavailable       storage cannot be reached now: try again later
-├── CorruptDocument   the document is no counter: the owner must repair it; it was not touched
-└── Misconfigured     the store refuses us: the owner must correct a setting or a permission
+├── Conflict          another write came first; after five in a row, try again later
+├── Unavailable       the storage cannot be reached now: try again later
+├── CorruptDocument   the document is not a valid counter: the owner must repair it; it was not touched
+└── Misconfigured     the storage refused the request: the owner must correct a setting or a permission
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 PAGE = 1000
-"""Journal entries that a store lists or removes by one request, and that are folded at once."""
+"""How many journal entries one request lists or removes, and one write folds."""
 
 REQUEST_SECONDS = 3.0
-"""The longest that one storage request is waited for."""
+"""The timeout of one storage request."""
 
 LISTING_SECONDS = 6.0
-"""The same for a listing, which may have many pages."""
+"""The timeout of a listing, which may have many pages."""
 
 T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """Something the store could not do. The text is safe to show: it holds no name, address or secret."""
+    """A failed storage request. The message is safe to show: it has no name, address or secret."""
 
 
 class Conflict(StoreError):
-    """The document has another version by now, or exists already. Nothing was written."""
+    """The document has another version, or exists already. Nothing was written."""
 
 
 class Unavailable(StoreError):
-    """Storage did not do it, or did not say so. `in_doubt`: it may have been done, or may still be."""
+    """The storage did not act, or did not answer. If `in_doubt`, it may have acted, or may still act."""
 
     def __init__(self, message: str, *, in_doubt: bool) -> None:
         super().__init__(message)
@@ -41,43 +41,42 @@ class Unavailable(StoreError):
 
 
 class CorruptDocument(StoreError):
-    """What is stored is not a counter. It was left exactly as it is."""
+    """The stored document is not a valid counter. It was not touched."""
 
 
 class Misconfigured(StoreError):
-    """The store refused the request: a wrong name, or a permission that is missing. Nothing was done."""
+    """The storage refused the request because of a wrong name or a missing permission. Nothing was done."""
 
 
 class Documents(Protocol):
-    """Where the document and the journal are kept. Adapters do not inherit from this and do not retry.
+    """The stored document and its journal. Adapters do not inherit from this class, and do not retry.
 
-    `timeout` bounds the whole call in seconds, also where an answer arrives byte by byte. Whatever the vendor's client
-    raises becomes one of three errors: Conflict (only where a method says so), Misconfigured (nothing was done), or
+    `timeout` limits the whole call in seconds, even if an answer arrives byte by byte. Every error of the vendor's
+    client becomes one of three: Conflict (only where a method says so), Misconfigured (nothing was done), or
     Unavailable, which is `in_doubt` unless it is certain that nothing was done."""
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
-        """The document and its version, which is opaque; None only when the store is sure that there is none."""
+        """The document and its opaque version, or None, but only if the storage is certain that there is none."""
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        """Replace the document if its version is still `version` (None: create it if there is none); the new version.
-
-        Raises Conflict when it is not."""
+        """Replace the document if its version is still `version` (None: create it), and return the new version. Raises
+        Conflict otherwise."""
 
     def append(self, entry: str, timeout: float) -> None:
-        """Add the journal entry named `entry`; if it is there already, do nothing."""
+        """Add the journal entry named `entry`, unless it exists."""
 
     def entries(self, timeout: float) -> list[str]:
-        """Names of all entries in the journal. An entry that is there from the start of the call to its end is among
-        them, however many pages the store makes of them."""
+        """The names of all entries in the journal, from all pages. They include every entry that exists during the
+        whole call."""
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
-        """Remove these entries; one that is gone already is no error."""
+        """Remove these entries; those already gone are ignored."""
 
 
 class Metered:
-    """The documents of one container: counts `requests`, and gives each one what is left until `deadline`.
+    """The documents of one container: counts `requests`, and limits each one to the time left until `deadline`.
 
-    `clock` gives the monotonic seconds in which the deadline is set. What only reads is never in doubt."""
+    `clock` returns monotonic seconds, in which the deadline is given. A failed read is never in doubt."""
 
     def __init__(self, documents: Documents, clock: Callable[[], float], requests: int) -> None:
         self._documents = documents
@@ -86,11 +85,11 @@ class Metered:
         self.deadline = clock()
 
     def read(self) -> tuple[bytes, str] | None:
-        """The document and its version; None when there is none."""
+        """The document and its version, or None."""
         return _certain(lambda: self._documents.read(self._spend()))
 
     def write(self, data: bytes, version: str | None) -> str:
-        """Replace the document if its version is still `version`; the new version. Raises Conflict."""
+        """Replace the document if its version is still `version`, and return the new version. Raises Conflict."""
         return self._documents.write(data, version, self._spend())
 
     def append(self, entry: str) -> None:
@@ -98,7 +97,7 @@ class Metered:
         self._documents.append(entry, self._spend())
 
     def entries(self) -> list[str]:
-        """Names of all journal entries."""
+        """The names of all journal entries."""
         found = _certain(lambda: self._documents.entries(self._spend(LISTING_SECONDS)))
         self.requests += len(found) // PAGE
         return found
