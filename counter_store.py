@@ -132,6 +132,17 @@ class CounterStore:
             # Without the right to list, nothing was ever appended.
             return self._show(self._backoff.retry(self._load, deadline).tally)
 
+    def warnings(self, deadline: float) -> tuple[str, ...]:
+        """What the storage refuses that a crowd needs, for /health; it is tried out once by a container that has not
+        needed it yet."""
+        self._store.deadline = deadline
+        with suppress(Unavailable):
+            if not self._journal.is_open():
+                return (
+                    "The storage lets nobody list and remove entries: in a crowd more visits are told to try again.",
+                )
+        return ()
+
     def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
         """Fold the journal into the document at `at` (unix seconds), up to the number of ids that the document can
         remember. Return the exact tally, and how many visits were waiting. Raises the same errors as `keep`."""

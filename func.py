@@ -66,7 +66,7 @@ def _api() -> Api:
 
         return Topic(oracle.topic, oracle.notifications_endpoint)
 
-    return Api(settings, store, topic, time.time)
+    return Api(settings, store, topic, time.time, store.warnings)
 
 
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:

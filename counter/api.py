@@ -55,7 +55,8 @@ class Store(Protocol):
 
 class Api:
     """The counter's answers. `publisher` is asked for when a report is to go out, and raises NotPublished where
-    there is no place to send it to. `now` gives unix seconds, `warnings` what the storage says should not stay."""
+    there is no place to send it to. `now` gives unix seconds, `warnings` what the storage says should not stay,
+    found out by a deadline."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Api:
         store: Store,
         publisher: Callable[[], Publisher],
         now: Callable[[], float],
-        warnings: Callable[[], Sequence[str]] = tuple,
+        warnings: Callable[[float], Sequence[str]] = lambda deadline: (),
     ) -> None:
         self.settings = settings
         self._store = store
@@ -145,7 +146,7 @@ class Api:
         except StoreError as problem:
             return unhealthy(problem, self._now(), self.settings.warnings)
         state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
-        warnings = (*self.settings.warnings, *self._warnings())
+        warnings = (*self.settings.warnings, *self._warnings(request.deadline))
         return 200, {**state, "timestamp": iso(self._today()), **({"warnings": warnings} if warnings else {})}, {}
 
     def _stats(self, request: Request) -> Answer:

@@ -61,7 +61,10 @@ def _api() -> Api:
 
         return Topic(aws.region, aws.topic, aws.sns_endpoint)
 
-    return Api(settings, store, topic, time.time, documents.warnings)
+    def warnings(deadline: float) -> tuple[str, ...]:
+        return (*documents.warnings(), *store.warnings(deadline))
+
+    return Api(settings, store, topic, time.time, warnings)
 
 
 try:

@@ -44,6 +44,18 @@ class Older:
         answer = self.ask(way, method, target)
         return answer.status, json.loads(answer.body)
 
+    def allow(self, *operations: str) -> None:
+        """Let a new container use these operations of the table, and refuse every other, as a narrow role does."""
+        assert self._laptop.proxy is not None
+        self._laptop.proxy.fault = lambda kind: None if kind in operations else "400 AccessDeniedException"
+        self._loop.run(self._laptop.environments.restart())
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """The requests to the table by their operation."""
+        assert self._laptop.proxy is not None
+        return self._laptop.proxy.requests
+
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a direct call gets."""
         answer: dict[str, Any] = json.loads(self._loop.run(self._laptop.entrypoint.invoke(json.dumps(event).encode())))
@@ -109,3 +121,21 @@ def test_direct_payloads(tmp_path: Path) -> None:
 
     assert [answer["statusCode"] for answer in answers] == [200, 200, 200]
     assert [body.get("count", body.get("counter_value")) for body in bodies] == [6, 6, 7]
+
+
+def test_narrow_rights_are_enough(tmp_path: Path) -> None:
+    """A role with GetItem, UpdateItem and PutItem counts; /health and a look answer from the document, and /health
+    warns. Nothing is put into a journal that nobody could clear."""
+    with replaced(tmp_path) as older:
+        older.leave({"counter_id": {"S": "counter"}, "visit_count": {"N": "5"}})
+        assert older.told("HTTP API", "GET", "/health")[1].get("warnings", []) == []
+        older.allow("GetItem", "UpdateItem", "PutItem")
+        calls = [
+            older.told("HTTP API", "GET", f"/{path}") for path in ("health", "counter", "counter?peek=1", "health")
+        ]
+        requests = older.requests
+
+    assert [status for status, _ in calls] == [200] * 4
+    assert [told.get("count", told.get("counter_value")) for _, told in calls] == [5, 6, 6, 6]
+    assert all("list and remove" in told["warnings"][0] for _, told in (calls[0], calls[3]))
+    assert requests["PutItem"] == 0

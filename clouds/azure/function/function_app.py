@@ -100,7 +100,7 @@ def _made() -> Api:
     environment.check()
     entrypoint.tell(settings)
     store = CounterStore(TableStorage(account.table()), settings.limits)
-    return Api(settings, store, mail, time.time)
+    return Api(settings, store, mail, time.time, store.warnings)
 
 
 def _id(context: func.Context) -> str:
