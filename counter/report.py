@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from statistics import median
 from textwrap import fill
 from typing import Protocol
 
@@ -221,6 +220,8 @@ def _news(tally: Tally, past: _Past, span: _Span) -> Iterable[str]:
         since = max(as_busy)
         yield f"{when} was the busiest day since {_date(since)} {since.year}, with {_views(most)}."
     start = busiest - _DAY * USUAL_DAYS
+    from statistics import median  # noqa: PLC0415 - for the report only, and no part of a cold start
+
     usual = median(past.sum(day, day) for day in _dates(start, busiest - _DAY))
     if past.existed(start) and most > SPIKE_VIEWS and most > SPIKE_TIMES * usual:
         yield f"{when} had {_views(most)}, and a usual day {usual:g}: did somebody link to the site?"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session, get_session
 
+from clouds.tls import read_certificates_once
 from counter.store import Misconfigured
 
 CONNECT_SECONDS = 1.0
@@ -36,19 +36,5 @@ def connect(
         raise Misconfigured("The function does not know its region: check AWS_REGION.") from error
     except ValueError as error:
         raise Misconfigured("The address of a service is none: check DYNAMODB_ENDPOINT and SNS_ENDPOINT.") from error
-    # botocore has one TLS context, and reads all root certificates into it for each connection: as much CPU time as ten
-    # visits take, after each pause in which the service has closed the connection.
     read_certificates_once(client._endpoint.http_session._manager.connection_pool_kw["ssl_context"])
     return client
-
-
-def read_certificates_once(context: ssl.SSLContext) -> None:
-    """Lets a context skip certificates that it has read before. What it trusts is the same."""
-    load, known = context.load_verify_locations, set()
-
-    def once(*places: str | None) -> None:
-        if places not in known:
-            load(*places)
-            known.add(places)
-
-    context.load_verify_locations = once  # type: ignore[method-assign, assignment]

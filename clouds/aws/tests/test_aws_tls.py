@@ -11,6 +11,8 @@ from botocore.exceptions import SSLError
 from tls import Authority, answering, tls
 
 from clouds.aws.function.client import connect
+from clouds.aws.function.dynamodb import DynamoDB
+from counter.store import Unavailable
 
 EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -67,3 +69,20 @@ def test_a_wrong_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(SSLError):
             ask(client)
         client.close()
+
+
+@pytest.mark.usefixtures("read")
+def test_an_answer_cut_anywhere_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the answer to a write ends too early, the write may have been done."""
+    authority = Authority(tmp_path, "good")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
+    with tls(authority.context()) as server:
+        documents = DynamoDB(connect("dynamodb", "eu-central-1", server.url, seconds=5), "t", "c")
+        server.behave = answering(EMPTY)
+        assert documents.write(b"{}", None, 5)
+        for length in range(0, len(EMPTY), 5):
+            server.behave = answering(EMPTY[:length])
+            with pytest.raises(Unavailable) as cut:
+                documents.write(b"{}", None, 5)
+            assert cut.value.in_doubt is True
+        documents._client.close()

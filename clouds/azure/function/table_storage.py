@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ OPTIONS: dict[str, Any] = {"retry_total": 0, "permit_redirects": False, "use_env
 _JOURNAL = "journal-"
 _BEHIND = "journal."  # the first key behind all that begin with the above
 
+_VERSION = re.compile(r'W/"[^"]+"')
 _GONE = ("ResourceNotFound", "EntityNotFound", "TableNotFound")
 
 T = TypeVar("T")
@@ -208,7 +210,7 @@ def _ask(timeout: float, request: Callable[[_Limits], T]) -> T:
 
 def _etag(answer: Mapping[str, Any]) -> str:
     etag = answer.get("etag")
-    if not isinstance(etag, str) or not etag:
+    if not isinstance(etag, str) or not _VERSION.fullmatch(etag):
         raise Unavailable("The storage's answer did not arrive whole.", in_doubt=True)
     return etag
 

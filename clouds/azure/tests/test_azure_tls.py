@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,4 +60,26 @@ def test_a_wrong_certificate_is_refused(tmp_path: Path, wrong: str) -> None:
         server.context = good.context("127.0.0.2") if wrong == "name" else other.context()
         with pytest.raises(Unavailable):
             own.read(5)
+        own._table.close()
+
+
+WRITTEN = ANSWER.replace(b"200 OK", b"201 Created").replace(b"content-type", b'etag: W/"1"\r\ncontent-type')
+
+
+def test_an_answer_cut_anywhere_is_in_doubt(tmp_path: Path) -> None:
+    """Wherever the answer to a write ends too early, or lacks its version, the write may have been done. Only where
+    status and version have come whole is it known to be."""
+    authority = Authority(tmp_path, "good")
+    known = WRITTEN.index(b'"1"') + 3
+    with tls(authority.context()) as server:
+        own = storage(server.url, authority)
+        for answer in [*(WRITTEN[:length] for length in range(len(WRITTEN))), ANSWER.replace(b"200", b"201")]:
+            server.behave = answering(answer)
+            with suppress(Unavailable):
+                assert own.write(b"{}", None, 5) == 'W/"1"'
+                assert len(answer) >= known
+                continue
+            with pytest.raises(Unavailable) as cut:
+                own.write(b"{}", None, 5)
+            assert cut.value.in_doubt is True
         own._table.close()
