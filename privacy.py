@@ -1,10 +1,10 @@
-"""Who was here, without knowing who: a visitor's salted hash, and the set of hashes seen.
+"""Recognises returning visitors without knowing who they are: a visitor's salted hash, and the set of hashes seen.
 
-The set is an exact list while it is small. Past a limit it turns into a HyperLogLog sketch (Flajolet et al. 2007)
-of a few kilobytes, whatever the number of visitors. The number of visitors is counted as they come, by the sketch's
-own odds of noticing somebody new (the HIP estimator: Cohen, "All-Distances Sketches", 2014; Ting, "Streamed
-approximate counting of distinct elements", 2014). So it goes on from the exact number without a jump, never goes
-down, and errs less than the classic estimate: sqrt(ln 2 / 2^14) = 0.65 % against 0.81 %.
+The set is an exact list while it is small. Beyond a limit it becomes a HyperLogLog sketch (Flajolet et al. 2007) of a
+few kilobytes, for any number of visitors. The number of visitors is updated with each one, using the sketch's
+probability of noticing a new visitor (the HIP estimator: Cohen, "All-Distances Sketches", 2014; Ting, "Streamed
+approximate counting of distinct elements", 2014). So it continues from the exact number without a jump, never
+decreases, and has a smaller error than the classic estimate: sqrt(ln 2 / 2^14) = 0.65 % instead of 0.81 %.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 PRECISION = 14
-"""Of the set of all visitors: 2^14 registers."""
+"""The set of all visitors has 2^14 registers."""
 
 REGISTERS = 1 << PRECISION
 _ONE = 1 << 64  # 2^-register as an integer, so that sums are exact: _ONE >> register
 
 
 def visitor_hash(salt: str, vid: str) -> str:
-    """The only trace a visitor leaves: hex SHA-256 of ``salt:vid``. Keep `salt` secret and never change it: with
+    """The only trace of a visitor: the SHA-256 of `salt:vid` in hex. Keep `salt` secret and never change it: with
     another salt every visitor is new."""
     return hashlib.sha256(f"{salt}:{vid}".encode()).hexdigest()
 
 
 class Sketch:
-    """A HyperLogLog sketch of visitor hashes; a value, never changed in place."""
+    """A HyperLogLog sketch of visitor hashes. Immutable."""
 
     __slots__ = ("_inverse_sum", "_text", "registers")
 
     def __init__(self, registers: bytes = bytes(REGISTERS)) -> None:
         self.registers = registers
-        self._inverse_sum = 0  # of all 2^-register, once it is needed
+        self._inverse_sum = 0  # the sum of all 2^-register, calculated when it is first needed
         self._text: str | None = None
 
     @property
     def precision(self) -> int:
-        """There are 2^precision registers; the first bits of a hash choose one."""
+        """The sketch has 2^precision registers; the first bits of a hash select one."""
         return len(self.registers).bit_length() - 1
 
     @classmethod
@@ -61,9 +61,9 @@ class Sketch:
         return cls(bytes(registers))
 
     def add(self, visitor: str) -> tuple[Sketch, int]:
-        """The sketch with `visitor` in it, and how many visitors more to count for it: 0 when it tells nothing new,
-        otherwise one over the odds that a new visitor is noticed at all. The fraction is rounded up or down by
-        further bits of the hash, so on average nothing is lost and a repeated call gives the same number."""
+        """The sketch with `visitor`, and by how much the number of visitors grows: 0 if nothing changed, otherwise one
+        divided by the probability that a new visitor is noticed. The fraction is rounded up or down by other bits of
+        the hash, so the average is right and a repeated call gives the same number."""
         bits, tie = struct.unpack_from(">QQ", _digest(visitor))
         rest_bits = 64 - self.precision
         index, rank = bits >> rest_bits, rest_bits + 1 - (bits & (1 << rest_bits) - 1).bit_length()
@@ -79,23 +79,23 @@ class Sketch:
         return sketch, whole + (tie * self._inverse_sum < rest << 64)
 
     def merge(self, other: Sketch) -> Sketch:
-        """The sketch of everybody in either."""
+        """The union of both sketches."""
         return Sketch(bytes(map(max, self.registers, other.registers)))
 
     def estimate(self) -> float:
-        """How many different visitors are in the sketch, with 0.81 % standard error, whatever their order or number
-        (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6). For merged
-        sketches, whose visitors nobody saw coming one by one."""
+        """The number of different visitors in the sketch, with 0.81 % standard error for any order and number (Ertl,
+        "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6). Used for merged sketches,
+        whose visitors were not counted one by one."""
         times, size, rest_bits = Counter(self.registers), len(self.registers), 64 - self.precision
         z = size * _tau(1 - times[rest_bits + 1] / size)
         for register in range(rest_bits, 0, -1):
             z = 0.5 * (z + times[register])
         z += size * _sigma(times[0] / size)
-        # Of a sketch that somebody made up z may be 0; the floor keeps the answer a number that browsers show exactly.
+        # In a forged sketch z may be 0; the minimum keeps the result a number that browsers show exactly.
         return size * size / (2 * math.log(2) * max(z, 2.0**-24))
 
     def text(self) -> str:
-        """The sketch as printable text of 16 KB at most, with its version in front; `parse` reads it."""
+        """The sketch as printable text of at most 16 KB, starting with its version; `parse` reads it."""
         if self._text is None:
             packed = zlib.compress(self.registers, 1)
             self._text = _version(self.precision) + base64.b64encode(packed).decode("ascii")
@@ -103,9 +103,7 @@ class Sketch:
 
     @classmethod
     def parse(cls, text: str, precision: int = PRECISION) -> Sketch:
-        """The sketch that `text` was made of.
-
-        Raises ValueError when it is not such a text. Memory stays bounded whatever it holds."""
+        """The sketch from its `text` form. Raises ValueError for any other text. Memory is bounded for any input."""
         version, size = _version(precision), 1 << precision
         if not text.startswith(version):
             raise ValueError("sketch is of an unknown version")
@@ -124,7 +122,7 @@ class Sketch:
 
 
 class Seen:
-    """The set of visitors seen: exact up to a limit, a sketch beyond; a value, never changed in place."""
+    """The set of visitors seen: a list up to a limit, a sketch beyond. Immutable."""
 
     __slots__ = ("hashes", "sketch")
 
@@ -134,8 +132,8 @@ class Seen:
 
     @classmethod
     def of(cls, hashes: Iterable[str], limit: int, sketch: Sketch | None = None) -> Seen:
-        """The set of `hashes` and of everybody in `sketch`. `hashes` is read once and never held whole when it is
-        longer than `limit`."""
+        """The union of `hashes` and `sketch`. `hashes` is read once, and not held in memory if it is longer than
+        `limit`."""
         rest = iter(hashes)
         kept = tuple(islice(rest, limit if sketch is None else 0))
         over = next(rest, None)
@@ -145,12 +143,12 @@ class Seen:
         return cls((), sketch.merge(more) if sketch else more)
 
     def size(self) -> int:
-        """How many different visitors are in the set; an estimate once it is a sketch."""
+        """The number of different visitors in the set; an estimate if it is a sketch."""
         return len(set(self.hashes)) if self.sketch is None else round(self.sketch.estimate())
 
     def add(self, visitor: str, limit: int, precision: int = PRECISION) -> tuple[Seen, int]:
-        """The set with `visitor` in it, and how many visitors more that makes (0 for a known one). Past `limit` it
-        turns into a sketch of 2^precision registers."""
+        """The set with `visitor`, and by how much the number of visitors grows (0 for a known one). Beyond `limit` it
+        becomes a sketch of 2^precision registers."""
         if self.sketch is not None:
             sketch, more = self.sketch.add(visitor)
             return (Seen((), sketch), more) if more else (self, 0)
@@ -167,7 +165,7 @@ def _version(precision: int) -> str:
 
 
 def _digest(visitor: str) -> bytes:
-    # An old document may hold texts that are no hashes of ours; they get bits of their own instead of an error.
+    # An older counter's document may have texts that are not our hashes; they are hashed instead of refused.
     try:
         digest = bytes.fromhex(visitor)
     except ValueError:
@@ -176,7 +174,7 @@ def _digest(visitor: str) -> bytes:
 
 
 def _digests(visitors: list[str]) -> bytes:
-    # A million visitors of an old document are read in the time of one call: all at once where all are hashes.
+    # All at once if all are hashes, so that a million visitors of an older document are read within one call.
     if all(map((64).__eq__, map(len, visitors))):
         try:
             digests = bytes.fromhex("".join(visitors))

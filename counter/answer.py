@@ -1,4 +1,4 @@
-"""Turns what a route has to say into the Response to send: JSON, errors, and the headers every answer has."""
+"""Turns a route's answer into the Response to send: JSON, errors, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from counter.settings import Settings, SettingsError
 from counter.store import Conflict, CorruptDocument, StoreError, Unavailable
 
 Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
-"""Status, content and headers. An object is sent as JSON, with the request's id in it; bytes are sent as they are,
-and say what they are in a Content-Type among the headers."""
+"""Status, content and headers. An object is sent as JSON with the request's id; bytes are sent as they are, with their
+Content-Type in the headers."""
 
 _BODILESS = (204, 304)
 
 
 def respond(request: Request, settings: Settings, answer: Answer) -> Response:
-    """The Response to `request`, with the headers for caches and browsers. Those of the answer itself prevail."""
+    """The Response to `request`, with the headers for caches and browsers. The answer's own headers override them."""
     status, content, headers = answer
     if request.method == "HEAD" or status in _BODILESS:
         body = b""
@@ -26,7 +26,7 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
         body = content
     else:
         text = json.dumps({**content, "requestId": request.public_id}, separators=(",", ":"), ensure_ascii=False)
-        body = text.encode(errors="backslashreplace")  # half of a pair becomes the escape that JSON has for it
+        body = text.encode(errors="backslashreplace")  # a lone surrogate becomes a JSON escape
     return Response(
         status,
         {
@@ -43,12 +43,12 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
 
 
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
-    """An error: `code` for machines, `message` for people. Neither quotes what was sent or what is stored."""
+    """An error: `code` for programs, `message` for people. Neither quotes the request or the document."""
     return status, {"ok": False, "status": "error", "error": code, "message": message, **more}, headers or {}
 
 
 def failed(problem: SettingsError | StoreError) -> Answer:
-    """The error for what the settings or the store could not do."""
+    """The answer to an error of the settings or the store."""
     if isinstance(problem, Conflict):
         return error(503, "conflict", str(problem), retry_after(2), mayBeCounted=False)
     if isinstance(problem, Unavailable):
@@ -58,5 +58,5 @@ def failed(problem: SettingsError | StoreError) -> Answer:
 
 
 def retry_after(seconds: int) -> Mapping[str, str]:
-    """The header that asks to come back later."""
+    """The header that tells a client when to try again."""
     return {"Retry-After": str(seconds)}

@@ -1,6 +1,6 @@
 """The files that the counter serves to browsers: the element, the script for older themes, and the owner's page.
 
-They are read when they are first asked for: a visit, and a cold start for one, does without this module.
+They are read on the first request for them, so a visit and its cold start do not load this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from counter.badge import is_known, tag
 _WEB = Path(__file__).resolve().parent.parent / "web"
 _SCRIPTS = {
     "visitor-counter.js": ("visitor-counter.js",),
-    "busuanzi.js": ("visitor-counter.js", "busuanzi.js"),  # fills a theme's elements with what the element says
+    "busuanzi.js": ("visitor-counter.js", "busuanzi.js"),  # fills a theme's elements with the counter's numbers
 }
 _SCRIPT = {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=86400"}
 _PAGE = {
@@ -27,8 +27,8 @@ _PAGE = {
 
 
 def page(name: str, if_none_match: str, is_public: bool) -> Answer:
-    """The file that the route `name` serves, or 304 where the browser has it. `is_public`: anyone may see the numbers,
-    which the owner's page needs to know."""
+    """The file of the route `name`, or 304 if the browser has it. `is_public` tells the owner's page that anyone may
+    see the numbers."""
     body, headers = _script(name) if name in _SCRIPTS else _owners_page(is_public)
     if is_known(headers["ETag"], if_none_match):
         return 304, b"", headers
@@ -54,6 +54,6 @@ def _owners_page(is_public: bool) -> tuple[bytes, dict[str, str]]:
 
 
 def _hash(body: bytes, element: bytes) -> str:
-    """What a policy calls the content of the one inline `element`."""
+    """The hash of the inline `element`, for a Content-Security-Policy."""
     content = body.partition(b"<%b>" % element)[2].partition(b"</%b>" % element)[0]
     return f"'sha256-{b64encode(sha256(content).digest()).decode()}'"

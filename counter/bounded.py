@@ -1,4 +1,4 @@
-"""A bound on the whole time of a call whose own client bounds each read of its socket only."""
+"""Limits the whole time of a call whose client limits only each read of its socket."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ T = TypeVar("T")
 def bounded(call: Callable[[], T], timeout: float) -> T:
     """What `call` returns or raises within `timeout` seconds.
 
-    Raises Unavailable, in doubt, where it takes longer. The call is then left to itself, in a thread that keeps no
-    process from ending."""
+    Raises Unavailable, in doubt, if it takes longer. The call then continues in a daemon thread, which does not keep
+    the process from exiting.
+    """
     outcome: SimpleQueue[Callable[[], T]] = SimpleQueue()
 
     def run() -> None:
         try:
             result = call()
-        except BaseException as error:  # noqa: BLE001 - raised again, in the thread that asked
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             raised = error
             outcome.put(lambda: _raise(raised))
         else:

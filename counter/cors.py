@@ -1,4 +1,4 @@
-"""Which pages may read the answers: the list of origins, and the headers in which browsers are told."""
+"""Which pages may read the answers: the list of origins, and the CORS headers for browsers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULT_PORT = re.compile(r"(http:.*):80|(https:.*):443", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The origins whose pages may read the answers, in the owner's order; ("*",) stands for all."""
+    """The origins whose pages may read the answers, in the owner's order; ("*",) means all."""
 
     listed: tuple[str, ...] = ("*",)
 
@@ -30,12 +30,13 @@ class Origins:
         return ",".join(self.listed)
 
     def allow(self, origin: str | None) -> bool:
-        """Whether a page view with this `Origin` counts. A request without one comes from no page that could lie."""
+        """Whether a page view with this `Origin` counts. One without an `Origin` does: browsers always send it for
+        pages of other sites that use scripts."""
         return "*" in self.listed or not origin or _normalized(origin) in self.listed
 
     def headers(self, headers: Mapping[str, str], *, preflight: bool) -> dict[str, str]:
-        """The headers of an answer to a request with these `headers`. They name a listed origin, the first where the
-        request's own is not listed, and nothing that was sent."""
+        """The CORS headers of the answer to a request with these `headers`. They name a listed origin, the first one if
+        the request's own is not listed, and repeat nothing else from the request."""
         origin = _normalized(headers.get("origin", ""))
         answer = {
             "Access-Control-Allow-Origin": origin if origin in self.listed else self.listed[0],
@@ -51,7 +52,7 @@ class Origins:
 
 
 def _normalized(origin: str) -> str:
-    """An origin as browsers send it: in small letters, without a default port, international names as `xn--…`."""
+    """An origin as browsers send it: in lower case, without a default port, international names as `xn--…`."""
     origin = origin.strip().lower().removesuffix("/")
     if found := _DEFAULT_PORT.fullmatch(origin):
         origin = found[1] or found[2]

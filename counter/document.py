@@ -1,7 +1,7 @@
-"""Reading the text of a counter document: strictly, and without ever holding a long list of visitors whole.
+"""Parses a counter document strictly, without holding a long list of visitors in memory.
 
-What is not a counter is refused with the reason. Refusing is the point: a counter that starts over because its
-document could not be read has lost every visit.
+An invalid document is refused with the reason. That is essential: a counter that starts over because it could not read
+its document has lost every visit.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ _HASHES = re.compile('(?:"[0-9a-f]{64}", ?){100}')  # a million visitors are rea
 
 
 class NotACounter(ValueError):
-    """The text is not a counter document. The message says why, and quotes nothing of the document."""
+    """The text is not a counter document. The message says why and does not quote it."""
 
 
 def decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
-    """The fields of the document `data` and the visitors it has seen: one of ours, `{"count": N}`, or the four fields
-    `pageviews`, `uniqueVisitors`, `seen`, `updatedAt`. `pageviews` and `uniqueVisitors` are always among the fields;
-    `seen` and `sketch` never are. `people` is a People, `pages` and `sources` are Rankings. Unknown keys are kept.
+    """The fields of the document `data` and the visitors it has seen. It may be one of ours, `{"count": N}`, or the
+    four fields `pageviews`, `uniqueVisitors`, `seen`, `updatedAt`. The fields always include `pageviews` and
+    `uniqueVisitors`, and never `seen` and `sketch`. `people` is a People, `pages` and `sources` are Rankings. Unknown
+    keys are kept.
 
-    Raises NotACounter for anything else."""
+    Raises NotACounter for anything else.
+    """
     try:
         return _decode(data, seen_limit)
     except NotACounter:
@@ -53,7 +55,7 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
         else:
             fields[key] = value
     if "sketch" in fields:
-        # Both are there where an older counter, to which a sketch is an unknown key, began a list anew.
+        # Both exist if an older counter, for which `sketch` is an unknown key, has started a new list.
         sketch = _sketch(fields.pop("sketch"))
         seen = Seen.of(seen.hashes, seen_limit, sketch.merge(seen.sketch) if seen.sketch else sketch)
     if "pageviews" not in fields and "count" not in fields:
@@ -87,8 +89,8 @@ _JSON = JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _members(text: str) -> Iterator[tuple[str, Any]]:
-    """The members of the JSON object `text`; a list called `seen` as an iterator of its strings, to be used up before
-    the next member is asked for."""
+    """The members of the JSON object `text`. A list called `seen` is an iterator over its strings, which must be
+    exhausted before the next member is read."""
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
         _JSON.decode(text)
@@ -118,7 +120,7 @@ def _members(text: str) -> Iterator[tuple[str, Any]]:
 
 
 class _Strings:
-    """The JSON list of strings that starts at `end`; `end` is behind it once it was iterated."""
+    """The JSON list of strings that starts at `at`; after the iteration `end` is the position behind it."""
 
     def __init__(self, text: str, at: int) -> None:
         self._text = text
@@ -148,8 +150,8 @@ def _skip(text: str, at: int) -> int:
     return WHITESPACE.match(text, at).end()  # type: ignore[no-any-return]
 
 
-def _expect(text: str, at: int, sign: str) -> None:
-    if text[at : at + 1] != sign:
+def _expect(text: str, at: int, char: str) -> None:
+    if text[at : at + 1] != char:
         raise NotACounter("it is not JSON, or was cut short")
 
 

@@ -1,4 +1,4 @@
-"""What every entrypoint does with a call: hand it to the counter, and answer it also when there is none."""
+"""What every entrypoint does with a call: pass it to the counter, and answer it even if the counter cannot start."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ log.setLevel(logging.INFO)
 
 
 def answer(api: Callable[[], Api], request: Request) -> Response:
-    """The counter's answer to `request`, where `api` puts the counter together; otherwise why it cannot. Never raises:
-    a platform would show the exception's text to the visitor, or a page of its own without CORS."""
+    """The counter's answer to `request`, or why there is none. `api` creates the counter on the first call. Never
+    raises: a platform would show the exception's text to the visitor, or its own error page without CORS."""
     settings = Settings()
     try:
         counter = api()
         settings = counter.settings
         response = counter.answer(request)
         if request.url is None and response.status >= 500:
-            # Nobody looks at what a schedule is answered.
+            # Nobody reads the answer to a scheduled call.
             log.error("a direct call failed (the platform's id: %s): %s", request.id, response.body.decode())
     except (SettingsError, StoreError) as problem:
         log.error("the counter cannot start: %s", problem)
         response = unready(request, problem, time.time(), settings)
-    except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the log the place
+    except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the place is logged
         ids = f"{request.public_id} (the platform's: {request.id})"
         log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), ids)
         response = internal_error(request, settings)
@@ -39,7 +39,7 @@ def answer(api: Callable[[], Api], request: Request) -> Response:
 
 
 def tell(settings: Settings) -> None:
-    """Writes to the log what works but should not stay as it is."""
+    """Log what works but should be changed."""
     for warning in (*settings.warnings, *settings.private_warnings):
         log.warning("%s", warning)
 
@@ -47,9 +47,9 @@ def tell(settings: Settings) -> None:
 def unready(
     request: Request, problem: SettingsError | StoreError, now: float, settings: Settings | None = None
 ) -> Response:
-    """The answer to `request` while the parts cannot be put together: a setting that cannot be understood, a storage
-    that cannot be reached. /health says so with 503, the rest with an error. No value of a setting is in it; `settings`
-    say whose pages may read it, if they are known."""
+    """The answer to `request` while the counter cannot start, because a setting is invalid or the storage cannot be
+    reached. /health answers 503, the other routes an error. It has no values of settings. `settings`, if known, decide
+    which pages may read it."""
     known = settings or Settings()
     with suppress(BadRequest):
         request = request.resolved()
@@ -59,7 +59,7 @@ def unready(
 
 
 def internal_error(request: Request, settings: Settings | None = None) -> Response:
-    """The answer when something happened that never should. What it was is for the log alone."""
+    """The answer after an unexpected error, which only the log describes."""
     answer = error(500, "internal_error", "Something went wrong; the log says more.")
     return respond(request, settings or Settings(), answer)
 

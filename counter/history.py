@@ -1,7 +1,8 @@
 """Page views and visitors by day, week and month, in the owner's time zone.
 
-The newest days are kept one by one and the others summed by month, so that nothing is lost and nothing grows. It is the
-newest days *that have visits*: a single visit with a wrong date takes up one day and pushes out no others.
+The newest days are kept separately and the others are summed by month, so no number is lost and the size is bounded.
+The newest days *with visits* are kept: a single visit with a wrong date takes one place and does not displace the
+others.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from functools import lru_cache
 from typing import Any
 
 MAX_NUMBER = 2**53 - 1
-"""The largest number that a document holds: beyond it a browser cannot show the number exactly."""
+"""The largest number in a document: browsers cannot show a larger one exactly."""
 
 MONTHS = 240
 WEEKS = 260
 FILTERED_DAYS, FILTERED_MONTHS = 31, 60
-"""Days that say one by one what was not counted; it is then summed by month, and after five years forgotten."""
+"""How many days keep what was not counted separately; it is then summed by month, and dropped after five years."""
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Sums = Mapping[str, Any]
 
 
 def plus(one: int, more: int) -> int:
-    """The sum, or MAX_NUMBER: a larger number would be refused when it is read again, and the counter stand still."""
+    """The sum, but at most MAX_NUMBER: a larger number would be refused when the document is read again."""
     return min(one + more, MAX_NUMBER)
 
 
 def is_whole(value: object) -> bool:
-    """Whether `value` is a number that a document may hold."""
+    """Whether `value` is a number that is allowed in a document."""
     return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
@@ -44,13 +45,13 @@ def is_day(text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def periods(day: str) -> dict[str, str]:
-    """The day, the ISO week and the month that `day` is in, by `day`, `week` and `month`."""
+    """The labels of the `day`, the ISO `week` and the `month` that contain `day`."""
     year, week, _ = date.fromisoformat(day).isocalendar()
     return {"day": day, "week": f"{year:04}-W{week:02}", "month": day[:7]}
 
 
 class History:
-    """The `days`, `weeks` and `months` of a document, to be changed in place; what it was made of stays as it was."""
+    """The `days`, `weeks` and `months` of a document. Mutable; the fields it was created from do not change."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self.days: dict[str, Sums] = dict(fields.get("days", {}))
@@ -58,8 +59,8 @@ class History:
         self.months: dict[str, Sums] = dict(fields.get("months", {}))
 
     def add(self, day: str, sums: Sums, visitors: Mapping[str, int], keep: int) -> None:
-        """Adds `sums` (`pageviews`, `newVisitors`, `filtered`) to `day`, and to its day, week and month the `visitors`
-        that are new to each. Only the newest `keep` days stay days."""
+        """Add `sums` (`pageviews`, `newVisitors`, `filtered`) to `day`, and to its day, week and month the `visitors`
+        who are new in each. Only the newest `keep` days are kept as days."""
         is_new = day not in self.days
         self.days[day] = _sum(self.days.get(day, {}), {**sums, "visitors": visitors.get("day", 0)})
         labels = periods(day)
@@ -73,14 +74,14 @@ class History:
         _keep_newest(self.months, MONTHS)
 
     def fields(self) -> dict[str, Any]:
-        """What a document holds of it."""
+        """The document's fields for it."""
         members = (("days", self.days), ("weeks", self.weeks), ("months", self.months))
         return {key: member for key, member in members if member}
 
     def _drop(self, keep: int) -> None:
         newest_first = sorted(self.days, reverse=True)
         for day in newest_first[keep:]:
-            # A day's visitors cannot be summed: who came on two days would be counted twice.
+            # A day's visitors cannot be summed: someone who came on two days would be counted twice.
             self._sum_by_month(day, {**self.days.pop(day), "visitors": 0})
         for day in newest_first[FILTERED_DAYS:keep]:
             if "filtered" in self.days[day]:

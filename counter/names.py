@@ -1,7 +1,7 @@
-"""The names that pages send along with a view: the path of the page, and the host the visitor came from.
+"""The names that pages send with a view: the path of the page, and the host that the visitor came from.
 
-Both are made up by clients, so both are bounded and brought into one form. What is understood but tells nothing, like
-the site's own host as a source, is the empty text; what is not understood is None.
+Clients can send anything, so both are limited and normalized. A valid value without information, like the site's own
+host as a source, becomes an empty text; an invalid one becomes None.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 MAX_PAGE = 200
-"""Bytes of UTF-8 in a page's path at most."""
+"""The longest path of a page, in bytes of UTF-8."""
 
 MAX_SOURCE = 100
-"""Bytes in the name of a source at most."""
+"""The longest name of a source, in bytes."""
 
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.ASCII | re.IGNORECASE)
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
-_JOINERS = "\u200c\u200d"  # not printable by themselves, and part of Persian words and of emoji
+_JOINERS = "\u200c\u200d"  # not printable, but part of Persian words and of emoji
 
 
 def page_path(sent: Any) -> str | None:
-    """The path of a page in its one form: percent-decoded once, without query, fragment, `index.html` and last slash.
-    Characters that do not print, such as those that turn the direction of writing around, stay percent-encoded."""
+    """The normalized path of a page: percent-decoded once, without query, fragment, `index.html` and final slash.
+    Characters that are not printable, such as those that change the writing direction, stay percent-encoded."""
     if not isinstance(sent, str):
         return None
     path = re.split(r"[?#]", _ORIGIN.sub("", sent.strip(), count=1), maxsplit=1)[0]
     if not path.startswith("/") and not _ORIGIN.match(sent.strip()):
         return None
-    if len(path) > 6 * MAX_PAGE:  # too long however it is written, and not worth the work
+    if len(path) > 6 * MAX_PAGE:  # too long in any encoding
         return None
     path = re.sub("/{2,}", "/", "".join(map(_printable, _ENCODED.sub(_decoded, path))))
     path = path.rstrip("/").removesuffix("/index.html") or "/"
@@ -38,7 +38,7 @@ def page_path(sent: Any) -> str | None:
 
 
 def source_host(sent: Any, own: str = "") -> str | None:
-    """The host in `sent`, a host name or an address: in lower case, without port and `www.`. Empty for the site's
+    """The host in `sent`, a host name or an address, in lower case and without port and `www.`. Empty for the site's
     `own` host, which may be given as an origin, for IP addresses and for names without a dot."""
     host = "" if isinstance(sent, str) and not sent.strip() else _host(sent)
     if host is None or len(host) > MAX_SOURCE:

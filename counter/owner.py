@@ -1,4 +1,4 @@
-"""Who is the owner: whoever sends the token, and whoever the cloud itself let in."""
+"""Recognises the owner: by the token, or because the cloud authorized a direct call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from counter.settings import Settings
 
 
 def is_owner(request: Request, settings: Settings) -> bool:
-    """Whether `request` is the owner's: a direct call, which was signed; or one with the token, in the header
-    `Authorization: Bearer` or in the query. While no token is set, nobody else is let in."""
+    """Whether `request` is the owner's: a direct call, which was signed, or one with the token, in the header
+    `Authorization: Bearer` or in the query. If no token is set, only direct calls are."""
     if request.direct:
         return True
     if settings.report_token is None:
@@ -19,7 +19,7 @@ def is_owner(request: Request, settings: Settings) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         given = request.query.get("token", "")
-    # Of the hashes, so that not even the length can be told from the time it takes.
+    # Hashes are compared, so that the timing does not even reveal the length.
     return hmac.compare_digest(_sha256(given.strip()), _sha256(settings.report_token.reveal()))
 
 

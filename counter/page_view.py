@@ -1,4 +1,4 @@
-"""What a page sends with a view. Nothing of it can lose the view: what cannot be used is left out and named."""
+"""What a page sends with a view. An invalid part never loses the view: it is left out and named in the answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """A view as its page describes it. `peek` asks for the numbers alone; `ignored` names what could not be used."""
+    """A view as the page describes it. `peek` only reads the numbers; `ignored` names the invalid parts."""
 
     vid: str | None
     page: str | None
@@ -31,8 +31,8 @@ class PageView:
 
     @classmethod
     def read(cls, request: Request) -> PageView:
-        """The view that `request` sends, in its query or in a JSON body; where both name something, the query counts.
-        Raises BadRequest for a body that is too large."""
+        """The view in `request`, from its query or a JSON body; the query has priority. Raises BadRequest for a body
+        that is too large."""
         ignored: list[str] = []
         sent = {**_body(request, ignored), **request.query}
 
@@ -56,7 +56,7 @@ class PageView:
 
 
 def reason_not_to_count(view: PageView, request: Request, settings: Settings) -> str | None:
-    """Why `view` is answered like any other, but not counted: one word, or None."""
+    """The reason why `view` is answered but not counted, or None if it counts."""
     hints = " ".join(request.headers.get(name, "") for name in _PREFETCH_HEADERS).lower()
     if "prefetch" in hints or "prerender" in hints or "preview" in hints:
         return "prefetch"
@@ -68,7 +68,7 @@ def reason_not_to_count(view: PageView, request: Request, settings: Settings) ->
 
 
 def wants_privacy(request: Request) -> bool:
-    """Whether the browser says that its person does not want to be recognised."""
+    """Whether the browser says that its user does not want to be recognised."""
     return request.headers.get("sec-gpc", "").strip() == "1" or request.headers.get("dnt", "").strip() == "1"
 
 
@@ -76,7 +76,7 @@ def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
     if request.method != "POST" and not request.direct:
         return {}
     sent = request.json
-    if sent is None or (sent and not sent.keys() & set(PAGE_VIEW)):  # a form, text, or JSON that was meant for others
+    if sent is None or (sent and not sent.keys() & set(PAGE_VIEW)):  # a form, text, or JSON of another kind
         ignored.append("body")
     return sent or {}
 

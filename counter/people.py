@@ -1,8 +1,8 @@
-"""Who came in the running day, ISO week and month, without knowing who: three sets of visitors.
+"""The visitors of the current day, ISO week and month, as three sets of hashes.
 
-Each is a list of hashes while it is small, cut to what tells visitors apart, and then a sketch of 2^12 registers (1.3 %
-standard error). When a period is over its number stays, in the history, and its set goes. It goes a day later: until
-then visits of the period that arrive late are counted, and a single wrong clock has ended nothing.
+Each is a list of shortened hashes while it is small, and then a sketch of 2^12 registers (1.3 % standard error). When a
+period is over, its number stays in the history, and its set is dropped a day later. Until then late visits of the
+period are counted, and a single wrong clock does no harm.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from counter.history import periods
 from privacy import Seen, Sketch
 
 MAX_LIST = 100
-"""Visitors of a period that are kept as a list."""
+"""How many visitors of a period are kept as a list."""
 
 PRECISION = 12
-HASH_DIGITS = 16  # 64 bits: that two of 100 visitors have the same is one chance in 10^15
+HASH_DIGITS = 16  # 64 bits: the probability that two of 100 visitors share them is about 10^-15
 KEPT_SECONDS = 24 * 3600
 
 
 class _Period(NamedTuple):
-    """The visitors of one day, week or month; of one that is over also until when they are kept (unix seconds)."""
+    """The visitors of one day, week or month, and if it is over, until when they are kept (unix seconds)."""
 
     label: str
     seen: Seen = Seen()
@@ -30,7 +30,7 @@ class _Period(NamedTuple):
 
 
 class People:
-    """The visitors of the running day, week and month, and of the ones before; a value, never changed in place."""
+    """The visitors of the current and the previous day, week and month. Immutable."""
 
     __slots__ = ("_periods",)
 
@@ -38,8 +38,8 @@ class People:
         self._periods = of
 
     def turned(self, today: str, at: float | None) -> People:
-        """The sets once it is `today` by the writer's clock, at `at` in unix seconds: its periods are the running
-        ones, and those that were over a day ago are gone. Without a time, none is."""
+        """The sets on the date `today` of the writer's clock, at `at` in unix seconds: the periods of `today` are the
+        current ones, and those that ended more than a day ago are dropped. Without a time, none is dropped."""
         turned = {}
         for kind, label in periods(today).items():
             known = self._periods.get(kind, ())
@@ -51,8 +51,8 @@ class People:
         return People(turned)
 
     def add(self, day: str, visitor: str, limit: int) -> tuple[People, dict[str, int]]:
-        """The sets with a `visitor` of `day`, and by how many visitors its day, week and month have grown; a period
-        whose set is gone does not. `limit` is the owner's, for lists."""
+        """The sets with a `visitor` on `day`, and by how much the visitors of its day, week and month grow. A period
+        whose set was dropped does not grow. `limit` is the owner's limit for lists."""
         sets, more = dict(self._periods), {}
         for kind, label in periods(day).items():
             for at, period in enumerate(sets.get(kind, ())):
@@ -65,22 +65,22 @@ class People:
         return any(period.seen.hashes or period.seen.sketch for of in self._periods.values() for period in of)
 
     def is_estimate(self, day: str, kind: str) -> bool:
-        """Whether the visitors of the `kind` of period that `day` is in are counted by a sketch."""
+        """Whether the visitors of the period of this `kind` that contains `day` are kept in a sketch."""
         label = periods(day)[kind]
         return any(period.label == label and period.seen.sketch for period in self._periods.get(kind, ()))
 
     def content(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """The sets as JSON has them."""
+        """The sets as JSON content."""
         return {kind: {period.label: _content(period) for period in of} for kind, of in self._periods.items()}
 
     @classmethod
     def parse(cls, content: Any) -> People:
-        """The sets that `content` is the JSON of. Raises ValueError."""
+        """The sets from their JSON `content`. Raises ValueError."""
         try:
             of = {kind: [_period(label, set_) for label, set_ in sets.items()] for kind, sets in content.items()}
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("people are not sets of visitors by day, week and month") from error
-        # Members of JSON may come in any order: the running period is the one without an end.
+        # JSON members may be in any order: the current period is the one without an end.
         return cls({kind: sorted(sets, key=lambda period: period.until > 0)[:2] for kind, sets in of.items()})
 
 

@@ -1,10 +1,10 @@
-"""The pages, or the sources, that are named most often: a bounded ranking of names that clients make up.
+"""The most viewed pages or most frequent sources: a bounded ranking of names that clients send.
 
-A new name begins in a probation of few places, kept by Space-Saving (Metwally et al., "Efficient computation of
-frequent and top-k elements in data streams", 2005): a newcomer takes the place, and the count, of the rarest. A name
-that was certainly seen ADMITTED times is admitted to the ranking; if that is full, it must have more views in this
-month and the last than the weakest name there, whose place it takes. So new pages get in, and a flood of invented names
-does not. All views that named anything are counted, so `other`, those of names outside the ranking, makes it exact.
+A new name starts in a small probation, maintained by Space-Saving (Metwally et al., "Efficient computation of frequent
+and top-k elements in data streams", 2005): a newcomer takes the place, and the count, of the rarest name. A name that
+has certainly been seen ADMITTED times enters the ranking; if that is full, it must have more views in this month and
+the last than the weakest name, which it replaces. So new pages get in, and a flood of invented names does not. All
+views with a name are counted, so with `other`, the views of names outside the ranking, the sum is exact.
 docs/decisions/0016-rankings.md has the measurements.
 """
 
@@ -19,13 +19,13 @@ PROBATION = 64
 ADMITTED = 3
 
 Row = tuple[int, ...]
-"""Views in all, in the running month and in the last one; in the probation also what the count may be too high by."""
+"""Views in total, in the current month and in the last one; in the probation also the largest error of the count."""
 
 _EMPTY: Row = (0, 0, 0)
 
 
 class Ranking:
-    """Names with their views. To be changed in place, after `copy`."""
+    """Names with their views. Mutable: make a `copy` first."""
 
     __slots__ = ("months", "names", "probation", "views")
 
@@ -36,7 +36,7 @@ class Ranking:
         self.views = _EMPTY
 
     def copy(self) -> Ranking:
-        """A ranking of its own with the same names."""
+        """An independent copy."""
         copy = Ranking()
         copy.months, copy.names, copy.probation = self.months, dict(self.names), dict(self.probation)
         copy.views = self.views
@@ -49,13 +49,13 @@ class Ranking:
         return tuple(max(views - ranked, 0) for views, ranked in zip(self.views, named, strict=True))
 
     def count(self, name: str) -> int | None:
-        """The views of `name` as far as they are known; None where nothing is."""
+        """The known views of `name`, or None if there are none."""
         row = self.names.get(name) or self.probation.get(name)
         return row[0] if row else None
 
     def turn(self, month: str) -> None:
-        """Begins `month` (YYYY-MM) by the writer's clock. The month before stays the last one, and comes back if the
-        clock was wrong."""
+        """Start `month` (YYYY-MM) by the writer's clock. The previous month becomes the last one, and is restored if
+        the clock was wrong."""
         if self.months[:1] == [month]:
             return
         columns = (0, 2, 1) if month in self.months else (0, -1, 1)
@@ -69,12 +69,12 @@ class Ranking:
         self.views = turned(self.views)
 
     def view(self, month: str) -> None:
-        """Counts a view that named something, in `month`."""
+        """Count a view with a name in `month`."""
         self.views = _viewed(self.views, self.column(month))
 
     def add(self, name: str, month: str, places: int, always: Collection[str] = ()) -> None:
-        """Counts for `name` a view in `month`. The ranking has `places`, some of them kept for the names that are
-        `always` in it."""
+        """Count a view of `name` in `month`. The ranking has `places`, some of them reserved for the names in
+        `always`."""
         if name in always and name not in self.names:
             self.names[name] = self.probation.pop(name, _EMPTY)[:3]
         if name in self.names:
@@ -87,11 +87,11 @@ class Ranking:
             self.probation[name] = row
 
     def column(self, month: str) -> int:
-        """Where a row has the views of `month`; 0, where all views are, if it is not known by itself."""
+        """The column of a row with the views of `month`, or 0, the total, if that month is not kept."""
         return self.months.index(month) + 1 if month in self.months else 0
 
     def _displaced(self) -> int:
-        """The count that a newcomer to the probation takes over."""
+        """Make room in the probation, and return the count that a newcomer takes over."""
         if len(self.probation) < PROBATION:
             return 0
         rarest = min(self.probation, key=lambda name: self.probation[name][0] + self.probation[name][3])
@@ -108,20 +108,20 @@ class Ranking:
         return True
 
     def content(self) -> dict[str, Any]:
-        """The ranking as JSON has it."""
+        """The ranking as JSON content."""
         members = (("months", self.months), ("names", self.names), ("probation", self.probation), ("views", self.views))
         return {key: member for key, member in members if member}
 
     @classmethod
     def parse(cls, content: Any) -> Ranking:
-        """The ranking that `content` is the JSON of. Raises ValueError."""
+        """The ranking from its JSON `content`. Raises ValueError."""
         ranking = cls()
         try:
             ranking.months = [str(month) for month in content["months"]][:2]
             ranking.names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
             ranking.probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
             ranking.views = _row(content["views"], 3)
-            "".join((*ranking.names, *ranking.probation)).encode()  # half of a pair could not be stored again
+            "".join((*ranking.names, *ranking.probation)).encode()  # a lone surrogate could not be stored again
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError("it is no ranking") from error
         return ranking

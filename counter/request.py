@@ -1,7 +1,7 @@
-"""A call as every entrypoint hands it in, and the answer it hands back. No cloud in sight.
+"""A call and its answer, the same for every entrypoint and every cloud.
 
-A call that came through a gateway has a URL. A direct one (`fn invoke`, a scheduler) has none: the cloud has checked
-who made it, and its JSON body may name what is asked for.
+A call through a gateway has a URL. A direct call (`fn invoke`, a scheduler) has none: the cloud has authorized the
+caller, and its JSON body may describe the request.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ MAX_BODY = 16 * 1024
 MAX_PARAMETERS = 50
 
 PAGE_VIEW = ("vid", "page", "ref", "skip", "peek")
-"""What a page may send about a view, in the query or as members of a JSON body."""
+"""What a page may send with a view, in the query or as members of a JSON body."""
 
 _EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "body"})
 
 
 class BadRequest(Exception):
-    """A request that cannot be answered. `code` is for machines, the text for people; it quotes nothing."""
+    """A request that cannot be answered. `code` is for programs, the message for people; it does not quote the
+    request."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -34,8 +35,8 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One call: `url` is path and query as they were sent (None for a direct call), `headers` have lower-case names,
-    `id` is the platform's own and differs from call to call, `deadline` is in monotonic seconds."""
+    """One call: `url` is path and query as sent (None for a direct call), `headers` have lower-case names, `id` is the
+    platform's id of the call, and `deadline` is in monotonic seconds."""
 
     method: str
     url: str | None
@@ -47,25 +48,25 @@ class Request:
 
     @cached_property
     def public_id(self) -> str:
-        """The id that the answer shows: a UUID, and the same one whenever the platform delivers the call again."""
+        """The id in the answer: a UUID, and the same one if the platform repeats the call."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))
 
     @property
     def route(self) -> str:
-        """The last segment of the path in lower case: gateways put a prefix in front."""
+        """The last segment of the path in lower case, since gateways add a prefix."""
         path = (self.url or "").partition("?")[0]
         return unquote(path.rstrip("/").rpartition("/")[2]).lower()
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """The first MAX_PARAMETERS of the query, percent-decoded once; of a repeated parameter the first."""
+        """The first MAX_PARAMETERS of the query, percent-decoded once. The first of repeated parameters counts."""
         pairs = (self.url or "").partition("?")[2].split("&")[:MAX_PARAMETERS]
         return dict(reversed(parse_qsl("&".join(pairs), keep_blank_values=True)))
 
     @cached_property
     def json(self) -> Mapping[str, Any] | None:
-        """The body as a JSON object: empty for an empty body, None for one that is no JSON object. Raises BadRequest
-        where it is larger than MAX_BODY."""
+        """The body as a JSON object: empty for an empty body, None for a body that is not a JSON object. Raises
+        BadRequest if it is larger than MAX_BODY."""
         if len(self.body) > MAX_BODY:
             raise BadRequest("too_large", "The body is too large.", 413)
         if not self.body.strip():
@@ -77,9 +78,9 @@ class Request:
         return content if isinstance(content, dict) else None
 
     def resolved(self) -> Request:
-        """A direct call as the HTTP request that its body describes: `{"path": "/report"}`, `{"vid": "…"}`, an API
-        gateway's event. Any other body is what came with a page view. A call with a URL stays as it is. Raises
-        BadRequest."""
+        """A direct call turned into the HTTP request that its body describes: `{"path": "/report"}`, `{"vid": "…"}`, or
+        an API gateway's event. Any other body is the body of a page view. A call with a URL is returned as it is.
+        Raises BadRequest."""
         if self.url is not None:
             return self
         asked = {name: value for name, value in (self.json or {}).items() if value is not None}

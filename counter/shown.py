@@ -1,4 +1,4 @@
-"""What /counter shows of a tally, and the other forms in which pages written for older counters read the number."""
+"""The answer of /counter, and the other formats in which pages of older counters read the number."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _NAME = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
 
 
 def shown(tally: Tally | None, view: PageView, reason: str | None, now: datetime, form: str | None) -> dict[str, Any]:
-    """The answer to `view`, at `now` in the owner's time zone: the totals, unknown ones None, `count` first; and why
-    it was not counted, if there is a `reason`. `form` is a name under which the count is shown once more."""
+    """The answer to `view` at `now` in the owner's time zone: the totals, None for unknown ones, with `count` first,
+    and the `reason` if it was not counted. `form` is a name under which the count appears again."""
     count = tally.pageviews if tally else None
     answer: dict[str, Any] = {
         "count": count,
@@ -44,18 +44,18 @@ def shown(tally: Tally | None, view: PageView, reason: str | None, now: datetime
 
 
 def number(tally: Tally | None) -> bytes:
-    """The count alone, as JSON."""
+    """The count alone as JSON."""
     return json.dumps(tally.pageviews if tally else None).encode()
 
 
 def shields(badge: Badge, tally: Tally, today: str) -> bytes:
-    """The badge in the form in which shields.io reads one: it allows no member that it does not know."""
+    """The badge in the format of shields.io's endpoint, which allows no unknown members."""
     shown = {"schemaVersion": 1, "label": badge.label, "message": badge.message(tally, today), "color": badge.color}
     return json.dumps(shown, separators=(",", ":")).encode()
 
 
 def iso(moment: datetime) -> str:
-    """A moment in UTC, as ISO 8601 writes it."""
+    """A moment as ISO 8601 in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,7 +1,7 @@
-"""What the owner's page shows: totals, history, pages and sources as one JSON object or as tables for a spreadsheet.
+"""The statistics of the owner's page: totals, history, pages and sources, as a JSON object or as CSV tables.
 
-Anyone may have a part of it, where the owner allows that: neither what was not counted nor settings, and of the names
-that clients made up only those that the owner listed or that have many views.
+If the owner allows it, anyone may read a part: without what was not counted and without settings, and of the names that
+clients sent only those that the owner listed or that have many views.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, public: bool = False) -> dict[str, Any]:
-    """The numbers of `tally` at `now`, which is in the owner's time zone, for the owner or for the `public`; `waiting`
-    visits of them came out of the journal just now. Nothing in it is secret, and no place or account is named."""
+    """The numbers of `tally` at `now` in the owner's time zone, for the owner or for the `public`. `waiting` is how
+    many visits were in the journal before this call. It has no secrets, and no names of buckets or accounts."""
     months = [f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"]
     names = settings.page_list if public else None
     numbers = {
@@ -59,7 +59,7 @@ def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, publ
 
 
 def as_csv(numbers: Mapping[str, Any], table: str) -> bytes:
-    """One of the TABLES of `numbers`, the answer of `stats`, for a spreadsheet, which takes no cell for a formula."""
+    """One of the TABLES of `numbers`, the result of `stats`, as CSV in which no cell is a formula."""
     if table in ("pages", "sources"):
         rows = [*numbers[table]["top"], {"name": "(all others)", **numbers[table]["other"]}]
     elif table == "weeks":
@@ -87,10 +87,10 @@ def _cell(value: Any) -> Any:
 
 
 def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None) -> dict[str, Any]:
-    """The names by views, and the sum of the others; for the public only those in `public`, and those of many views."""
+    """The names by views, and the sum of the others; for the public only names in `public` or with many views."""
     columns = [ranking.column(month) for month in months]
 
-    def told(row: Row) -> dict[str, int]:
+    def numbers(row: Row) -> dict[str, int]:
         month, last = (row[column] if column else 0 for column in columns)
         return {"count": row[0], "month": month, "lastMonth": last}
 
@@ -99,12 +99,12 @@ def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None
         if public is not None and name not in public and row[0] < MIN_PUBLIC_VIEWS:
             other = tuple(map(add, other, shown.pop(name)))
     by_views = sorted(shown.items(), key=lambda item: (-item[1][0], item[0]))
-    return {"top": [{"name": name, **told(row)} for name, row in by_views], "other": told(other)}
+    return {"top": [{"name": name, **numbers(row)} for name, row in by_views], "other": numbers(other)}
 
 
 def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, Any]:
-    # Every day alike, whatever came with an old document: whoever reads it need not look for what may be missing. How
-    # many visitors came is left out where nobody knows.
+    # Every day has the same members, even from an older document, so that readers need not check. Only the number of
+    # visitors is left out if it is not known.
     return {
         when: {
             "pageviews": numbers.get("pageviews", 0),
@@ -117,7 +117,7 @@ def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, A
 
 
 def _in_force(settings: Settings) -> dict[str, Any]:
-    # Named one by one, so that a setting added later is not shown before somebody thought about it.
+    # Listed one by one, so that a new setting is not shown without a decision.
     return {
         "SITE_NAME": settings.site_name,
         "TIMEZONE": str(settings.timezone),

@@ -1,7 +1,7 @@
-"""The counter document as a value: its totals, its history, what one visit does to it, and folding the journal.
+"""The counter document as an immutable value: its totals, its history, adding a visit, and folding the journal.
 
-Nothing here reads a clock or a store. A `Tally` is never changed in place, so the last one that was written may be
-remembered and shown while the next one is being made.
+Nothing here reads a clock or a store. A `Tally` never changes, so a container can keep and show the last one while the
+next one is being written.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from privacy import Seen
 __all__ = ["Limits", "Tally", "Visit"]
 
 RECENT = 256
-"""Visit ids the document remembers. A write in doubt is resolved by looking for its id, so this many other visits may
-be written in between: at one write every 20 ms five seconds' worth, longer than any request is waited for."""
+"""How many visit ids the document remembers. A write in doubt is resolved by looking for its id, so this many other
+visits may be written in between: five seconds' worth at one write every 20 ms, which is longer than any timeout."""
 
 REQUEST_MONTHS = 24
 SOURCES = 50
@@ -37,8 +37,8 @@ _utf8 = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a document may hold: exact visitor hashes, days of history, pages, among them those that are always
-    there; and the owner's time zone, in which days begin."""
+    """The limits of a document: exact visitor hashes, days of history, pages, and which pages are always kept; and the
+    owner's time zone, which decides when days begin."""
 
     seen: int = 400
     days: int = 400
@@ -52,7 +52,7 @@ class Limits:
 
 
 class Tally:
-    """A counter document: its `fields`, as document.decode gives them, and the visitors it has `seen`."""
+    """A counter document: its `fields`, as document.decode returns them, and the visitors it has `seen`."""
 
     __slots__ = ("_texts", "fields", "seen")
 
@@ -68,11 +68,11 @@ class Tally:
 
     @classmethod
     def decode(cls, data: bytes, limits: Limits) -> Tally:
-        """The tally that the document `data` holds. Raises document.NotACounter."""
+        """The tally in the document `data`. Raises document.NotACounter."""
         return cls(*decode(data, limits.seen))
 
     def encode(self) -> bytes:
-        """The document as it is stored: one JSON object in UTF-8, unknown keys as they came."""
+        """The document as it is stored: one JSON object in UTF-8, with unknown keys unchanged."""
         members = {key: self._text(key, value) for key, value in self.fields.items()}
         if self.seen.sketch is None:
             members["seen"] = _json(self.seen.hashes)
@@ -90,7 +90,7 @@ class Tally:
         return _json(value.content() if isinstance(value, People) else value)
 
     def _object(self, key: str, members: Any, encode: Callable[[Any], str]) -> str:
-        """JSON; of an object with many members, of which a visit changes one, the texts of the others are kept."""
+        """JSON. For an object with many members, of which a visit changes one, the texts of the others are cached."""
         if not isinstance(members, dict):
             return encode(members)
         before, texts = self._texts.get(key, ({}, {}))
@@ -113,12 +113,12 @@ class Tally:
 
     @property
     def unique_is_estimate(self) -> bool:
-        """Whether the visitors are a sketch by now."""
+        """Whether the visitors are kept in a sketch."""
         return self.seen.sketch is not None
 
     @property
     def updated_at(self) -> int | None:
-        """Unix seconds of the last visit that counted; None when there is none yet, or an old document does not say."""
+        """Unix seconds of the last counted visit, or None if there is none or the document does not have it."""
         moment = _seconds(self.fields.get("updatedAt"))
         return None if moment is None else int(moment)
 
@@ -134,7 +134,7 @@ class Tally:
 
     @property
     def months(self) -> Mapping[str, Mapping[str, Any]]:
-        """By month: `visitors`, and the sums of what is not kept by day any more."""
+        """By month: `visitors`, and the sums of the days that are no longer kept."""
         return self.fields.get("months", {})  # type: ignore[no-any-return]
 
     @property
@@ -164,7 +164,7 @@ class Tally:
         return dropped + sum(int(self.days.get(date_, {}).get("pageviews", 0)) for date_ in dates)
 
     def people_of(self, kind: str, day: str) -> int | None:
-        """The visitors of that day, week or month; None where nothing is known of them."""
+        """The visitors of that day, week or month, or None if they are not known."""
         label = periods(day)[kind]
         sums = {"day": self.days, "month": self.months}.get(kind, {}).get(label, {})
         number = self.weeks.get(label) if kind == "week" else sums.get("visitors")
@@ -172,7 +172,7 @@ class Tally:
 
     @property
     def requests(self) -> Mapping[str, int]:
-        """Storage requests by month (UTC), as the cloud sets them against its free allowance."""
+        """Storage requests by month in UTC, the month of the cloud's free allowance."""
         return self.fields.get("requests", {})  # type: ignore[no-any-return]
 
     @property
@@ -187,28 +187,28 @@ class Tally:
 
     @property
     def written_at(self) -> float | None:
-        """Unix seconds of the last write; None where an earlier version of the counter wrote it."""
+        """Unix seconds of the last write, or None if an earlier version of the counter wrote it."""
         return _seconds(self.fields.get("writtenAt"))
 
     @property
     def crowd_at(self) -> float | None:
-        """Unix seconds of the last write that came close upon another: the journal may hold visits of about that time.
-        None when there was none since the journal was last looked into."""
+        """Unix seconds of the last write that was close to another one: the journal may have visits from about that
+        time. None if there was none since the journal was last listed."""
         return _seconds(self.fields.get("crowdAt"))
 
     def has(self, visit_id: str) -> bool:
-        """Whether this visit is counted already, as far as the document remembers."""
+        """Whether the document remembers this visit as counted."""
         return visit_id in self.recent or visit_id in self.folded
 
     def remembers(self, earlier: Tally) -> bool:
-        """Whether `recent` still shows every visit that was written since `earlier`: only then does the absence of an
-        id prove that its visit was not written."""
+        """Whether `recent` still has every visit written since `earlier`. Only then a missing id proves that its visit
+        was not written."""
         if not earlier.recent:
             return len(self.recent) < RECENT
         return earlier.recent[-1] in self.recent
 
     def add(self, visit: Visit, at: float, limits: Limits) -> Tally:
-        """The tally after `visit`, kept at `at` (unix seconds)."""
+        """The tally with `visit` added at `at` (unix seconds)."""
         draft = _Draft(self, limits, visit.day, at)
         draft.apply(visit, at)
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
@@ -217,9 +217,10 @@ class Tally:
     def fold(
         self, visits: Iterable[Visit], limits: Limits, at: float | None = None, forget: Container[str] = ()
     ) -> Tally:
-        """The tally with the journal's `visits` in it, each once however often it is folded; their ids are remembered
-        as folded, and those in `forget` no more. `at`: now in unix seconds, if the tally will be written. It may be
-        written only over the document that it comes from, and only if the journal was listed after that was read."""
+        """The tally with the journal's `visits`, each counted once even if it is folded again. Their ids are remembered
+        as folded, and those in `forget` are dropped. `at` is the current time in unix seconds, if the tally will be
+        written. It may only replace the document it is based on, and only if the journal was listed after reading
+        that."""
         visits = [*visits]
         today = max((visit.day for visit in visits), default=None) if at is None else limits.date(at)
         draft = _Draft(self, limits, today, at)
@@ -241,7 +242,7 @@ class Tally:
         return Tally({**self.fields, "requests": requests}, self.seen, self._texts)
 
     def stamped(self, at: float, crowd_at: float | None) -> Tally:
-        """The tally as it is written at `at` (unix seconds), with the note of a crowd if there was one."""
+        """The tally to write at `at` (unix seconds), with the note of a crowd if there was one."""
         fields = {**self.fields, "writtenAt": round(at, 2)}
         fields.pop("crowdAt", None)
         if crowd_at is not None:
@@ -250,8 +251,8 @@ class Tally:
 
 
 class _Draft:
-    """A tally in the making: copied once, then changed in place by any number of visits. `today` is the date by the
-    writer's own clock, which alone ends periods."""
+    """A mutable copy of a tally, to which any number of visits are added. `today` is the date on the writer's own
+    clock; only that clock ends periods."""
 
     def __init__(self, tally: Tally, limits: Limits, today: str | None, at: float | None) -> None:
         self.fields = dict(tally.fields)
@@ -276,7 +277,7 @@ class _Draft:
         fields, new, more = self.fields, 0, dict[str, int]()
         if at is not None:
             fields["updatedAt"] = int(at)
-        # A counter before ours reads `count`: where that was the total, it stays the total.
+        # An older counter reads `count`: if that equals the total, it is kept equal.
         if fields.get("count") == fields["pageviews"]:
             fields["count"] = plus(fields["pageviews"], 1)
         fields["pageviews"] = plus(fields["pageviews"], 1)

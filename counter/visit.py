@@ -1,4 +1,4 @@
-"""One visit as a value, and as the names of the journal entries that hold it."""
+"""One visit, and its journal entries, whose names contain it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from counter.history import is_day
 
 ELSEWHERE = ""
-"""The page or source of a visit that has one, which is not told here."""
+"""Stands for a page or source that is in another entry."""
 
 _NAME = "[A-Za-z0-9_-]{2,300}|[_-]"
 _ENTRY = re.compile(
@@ -20,10 +20,10 @@ _ENTRY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One page view: an id that no other visit has, the owner's date (YYYY-MM-DD), the visitor's hash if the browser
-    gave an id, for one that is not to be counted the reason (`crawler`, `prefetch`), and the page and the source that
-    were named. `names_id`: the id of the journal entry that names them apart from the visitor; nothing but the call's
-    own id may lead from one to the other. `is_view`: whether it is a view, and not only the names of one."""
+    """One page view: a unique id, the owner's date (YYYY-MM-DD), the visitor's hash if the browser sent an id, the
+    reason if it is not counted (`crawler`, `prefetch`), and the page and the source if they were sent. `names_id` is
+    the id of the journal entry for page and source, which is separate from the visitor's; only the call's own id
+    connects the two. `is_view` is false for that second entry."""
 
     id: str
     day: str
@@ -35,12 +35,12 @@ class Visit:
     is_view: bool = True
 
     def entries(self) -> tuple[str, ...]:
-        """Names of the journal entries that hold the visit. The first counts it; a second one adds its page and source,
-        has an id of its own and may be lost."""
+        """The names of the visit's journal entries. The first counts it; a second one adds its page and source, has its
+        own id, and may be lost."""
         return tuple(part.entry() for part in self.parts())
 
     def parts(self) -> tuple[Visit, ...]:
-        """The visit as the journal keeps it: itself, or in two if it would connect a visitor with a page or source."""
+        """The visit as stored in the journal: in two parts if it would connect a visitor with a page or source."""
         if self.visitor is None or not (self.page or self.source):
             return (replace(self, names_id=None),)
         view = replace(self, page=_elsewhere(self.page), source=_elsewhere(self.source), names_id=None)
@@ -49,14 +49,14 @@ class Visit:
         return view, Visit(self.names_id, self.day, page=self.page, source=self.source, is_view=False)
 
     def entry(self) -> str:
-        """One of the `parts` as the name of a journal entry: letters, digits, `.`, `_` and `-` only."""
+        """The name of the journal entry for one of the `parts`: only letters, digits, `.`, `_` and `-`."""
         kind = (self.reason or "-") if self.is_view else "_"
         names = f".{_encoded(self.page)}.{_encoded(self.source)}" if (self.page, self.source) != (None, None) else ""
         return f"{self.day}.{self.id}.{kind}.{self.visitor or '-'}{names}"
 
     @classmethod
     def of_entry(cls, entry: str) -> Visit | None:
-        """The visit that an entry's name holds; None for a name that no visit has."""
+        """The visit in an entry's name, or None for any other name."""
         parts = _ENTRY.fullmatch(entry)
         if parts is None or not is_day(parts[1]):
             return None
