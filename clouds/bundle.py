@@ -29,6 +29,7 @@ OURS = (
     "counter_store.py",
     "privacy.py",
     "clouds/__init__.py",
+    "clouds/settings.py",
     "web/visitor-counter.js",
     "web/busuanzi.js",
     "web/owner.html",
@@ -73,9 +74,9 @@ class Recipe:
     """The contents of a cloud's bundle, from its `bundle.toml`.
 
     `python` and `machine` are the cloud's. `function` and `packages` are the folders in the archive for our files and
-    for packages. `files` maps more names in the archive, such as the entry point, to files of this repository. `kept`
-    has patterns for the files of each package to ship; a package without an entry is left out. `largest` is the limit
-    for the total size of all files, in bytes.
+    for packages. `shared` names the modules in `clouds/` that this cloud's function needs. `files` maps more names in
+    the archive, such as the entry point, to files of this repository. `kept` has patterns for the files of each package
+    to ship; a package without an entry is left out. `largest` is the limit for the total size of all files, in bytes.
     """
 
     cloud: str
@@ -84,6 +85,7 @@ class Recipe:
     function: str
     packages: str
     largest: int
+    shared: Sequence[str]
     files: Mapping[str, str]
     kept: Mapping[str, Sequence[str]]
 
@@ -135,7 +137,7 @@ def run(problem: str, *command: str) -> None:
 def copy(recipe: Recipe, folder: Path) -> list[str]:
     """Copy our files into the bundle, and return the names of their modules."""
     own = f"clouds/{recipe.cloud}"
-    sources = [ROOT / name for name in (*OURS, f"{own}/__init__.py", f"{own}/function")]
+    sources = [ROOT / name for name in (*OURS, *recipe.shared, f"{own}/__init__.py", f"{own}/function")]
     names = [path for source in sources for path in (source.rglob("*") if source.is_dir() else [source])]
     paths = {f"{recipe.function}/{path.relative_to(ROOT).as_posix()}": path for path in names}
     paths = {name: path for name, path in paths.items() if path.is_file() and "__pycache__" not in path.parts}

@@ -7,7 +7,6 @@ them.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -26,8 +25,6 @@ MIN_TOKEN_LENGTH = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]*[0-9A-Fa-f][0-9A-Fa-f:.]*\]"
-_URL = re.compile(rf"https?://(?:{_HOST})(?::(\d{{1,5}}))?/?", re.ASCII)
 
 T = TypeVar("T")
 
@@ -193,19 +190,3 @@ def _paths(text: str) -> frozenset[str]:
     if len(known) < len(paths) or len(known) > MAX_PAGES:
         raise ValueError(f"must be a comma-separated list of at most {MAX_PAGES} paths like /blog/first-post")
     return known
-
-
-def address(text: str) -> str:
-    """An address without a path. Raises ValueError saying what it must be."""
-    found = _URL.fullmatch(text)
-    if not found or int(found[1] or 1) > 65535:
-        raise ValueError("must be an address like https://host:port, without a path")
-    return text.rstrip("/")
-
-
-def name(text: str) -> str:
-    """A name of at most 200 printable characters: journal entries begin with it, and a store allows 1,024 bytes for
-    their names. Raises ValueError saying what it must be."""
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError("must be a name of at most 200 printable characters")
-    return text

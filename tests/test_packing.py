@@ -6,7 +6,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.packing import MAX_UNPACKED, caught_up, pack, totals, unpack
+from clouds.packing import MAX_UNPACKED, caught_up, pack, totals, unpack
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -35,8 +35,8 @@ from botocore.parsers import ResponseParserError
 
 from clouds.aws.function import item as stored_item
 from clouds.aws.function.item import EXPIRES, Version
-from counter.bounded import bounded
-from counter.packing import pack
+from clouds.bounded import bounded
+from clouds.packing import pack
 from counter.store import Conflict, Misconfigured, StoreError, Unavailable
 
 BATCH = 25

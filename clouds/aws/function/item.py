@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from counter.packing import caught_up, totals, unpack
+from clouds.packing import caught_up, totals, unpack
 
 OLDER = ("visit_count", "count", "Count", "visitorCount")
 """The names that older counters use for the page views. An item with exactly one of them is adopted."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from counter.settings import Environment, address, name
+from clouds.settings import address, name
+from counter.settings import Environment
 
 
 @dataclass(frozen=True, slots=True)

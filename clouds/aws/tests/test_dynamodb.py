@@ -19,13 +19,13 @@ from botocore.exceptions import BotoCoreError
 from dripping import dripping
 from engines import cannot
 
+from clouds import packing
 from clouds.aws.function import item as stored_item
 from clouds.aws.function.client import connect
 from clouds.aws.function.dynamodb import BATCH, DynamoDB
 from clouds.aws.laptop import dynoxide
 from clouds.aws.laptop.dynamodb_proxy import DynamoDBProxy
 from clouds.aws.laptop.dynoxide import CREDENTIALS, REGION, SESSION, Dynoxide
-from counter import packing
 from counter.document import NotACounter, decode
 from counter.store import PAGE, Conflict, CorruptDocument, Misconfigured, Unavailable
 from counter.tally import Limits, Tally, Visit

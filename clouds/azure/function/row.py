@@ -18,7 +18,7 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
-from counter.packing import caught_up, pack, totals, unpack
+from clouds.packing import caught_up, pack, totals, unpack
 
 PARTITION = "counter"
 ROW = "1"

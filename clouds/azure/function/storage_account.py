@@ -17,7 +17,8 @@ from azure.data.tables import TableClient
 from clouds.azure.function.managed_identity import ManagedIdentity
 from clouds.azure.function.table_storage import OPTIONS
 from clouds.azure.function.transport import transport
-from counter.settings import Environment, Secret, SettingsError, address
+from clouds.settings import address
+from counter.settings import Environment, Secret, SettingsError
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
 _TABLE = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.ASCII | re.IGNORECASE)

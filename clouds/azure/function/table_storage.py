@@ -37,7 +37,7 @@ from urllib3.exceptions import NewConnectionError
 
 from clouds.azure.function.managed_identity import NoToken
 from clouds.azure.function.row import PARTITION, ROW, TooLarge, document, row
-from counter.bounded import bounded
+from clouds.bounded import bounded
 from counter.store import PAGE, Conflict, Misconfigured, StoreError, Unavailable
 
 CONNECT_SECONDS = 1.0

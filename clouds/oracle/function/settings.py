@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from counter.settings import Environment, Secret, address, name
+from clouds.settings import address, name
+from counter.settings import Environment, Secret
 
 T = TypeVar("T")
 
