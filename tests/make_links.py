@@ -8,9 +8,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PLACES: Final = ("*.md", ".github/**/*.*", "bench/*.md", "clouds/**/*.md", "docs/**/*.md", "web/**/*.*")
+PAGE: Final = "clouds/oracle/README.md"
 NAME: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", re.ASCII)
 BUTTON: Final = re.compile(rf"zipUrl=https://github\.com/({NAME.pattern})/releases/")
-"""The link by which a copy knows what it is published as now: the button in the README."""
+"""The link by which a copy knows what it is published as now: the button on Oracle's page."""
 
 
 def pages(root: Path) -> Iterator[Path]:
@@ -20,10 +21,10 @@ def pages(root: Path) -> Iterator[Path]:
 
 
 def published_as(root: Path) -> str:
-    """Return what the links lead to now. Raises SystemExit where the README has no button."""
-    found = BUTTON.search((root / "README.md").read_text(encoding="utf-8"))
+    """Return what the links lead to now. Raises SystemExit where Oracle's page has no button."""
+    found = BUTTON.search((root / PAGE).read_text(encoding="utf-8"))
     if not found:
-        raise SystemExit("README.md has no button to deploy with, so nobody knows which links are to be changed.")
+        raise SystemExit(f"{PAGE} has no button to deploy with, so nobody knows which links are to be changed.")
     return found[1]
 
 

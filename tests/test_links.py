@@ -30,7 +30,7 @@ def test_every_link_leads_to_the_repository(copy: Path) -> None:
     assert left_over(copy, was) == []
     assert make_links.publish(copy, "john/counter") >= 4
     assert left_over(copy, "jane-doe") == []
-    assert "https://github.com/john/counter/releases/latest" in (copy / "README.md").read_text(encoding="utf-8")
+    assert "https://github.com/john/counter/releases/latest" in (copy / make_links.PAGE).read_text(encoding="utf-8")
 
 
 def test_no_page_is_left_behind() -> None:
