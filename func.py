@@ -23,6 +23,7 @@ from counter.api import Api
 from counter.report import NotPublished, Publisher
 from counter.request import Request
 from counter.settings import Environment, Settings
+from counter.store import REQUEST_SECONDS
 from counter_store import CounterStore
 
 MARGIN_SECONDS = 2.0
@@ -66,7 +67,12 @@ def _api() -> Api:
 
         return Topic(oracle.topic, oracle.notifications_endpoint)
 
-    return Api(settings, store, topic, time.time, store.warnings)
+    def keep_copy(day: str, document: bytes) -> None:
+        copy = ObjectStorage(client, oracle.namespace, oracle.bucket, f"{oracle.object}.copies/{day}")
+        there = copy.read(REQUEST_SECONDS)
+        copy.write(document, there[1] if there else None, REQUEST_SECONDS)
+
+    return Api(settings, store, topic, time.time, store.warnings, copy=keep_copy)
 
 
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:

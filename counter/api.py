@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
@@ -38,6 +39,8 @@ _PICTURE = {
 }
 _RETRY_LATER = retry_after(30)
 
+log = logging.getLogger("visitor-counter")
+
 
 class Store(Protocol):
     """Where visits are kept; counter_store has the one there is. `at` is in unix seconds, `deadline` in monotonic ones.
@@ -56,7 +59,8 @@ class Store(Protocol):
 class Api:
     """The counter's answers. `publisher` is asked for when a report is to go out, and raises NotPublished where
     there is no place to send it to. `now` gives unix seconds, `warnings` what the storage says should not stay,
-    found out by a deadline."""
+    found out by a deadline. `copy` gets the name of the weekday and the document after a report went out, and may raise
+    StoreError."""
 
     def __init__(
         self,
@@ -65,12 +69,15 @@ class Api:
         publisher: Callable[[], Publisher],
         now: Callable[[], float],
         warnings: Callable[[float], Sequence[str]] = lambda deadline: (),
+        *,
+        copy: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.settings = settings
         self._store = store
         self._publisher = publisher
         self._now = now
         self._warnings = warnings
+        self._copy = copy
         self._unclear_on: date | None = None
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
             **dict.fromkeys(settings.counter_paths, (("GET", "HEAD", "POST"), self._counter)),
@@ -189,6 +196,11 @@ class Api:
             self._unclear_on = today.date()
             return error(503, "not_published", f"{problem} Try again; the mail may then come twice.", _RETRY_LATER)
         self._unclear_on = None
+        try:
+            if self._copy:
+                self._copy(f"{today:%A}".lower(), tally.encode())
+        except StoreError as problem:
+            log.warning("The report was sent, but no copy of the document was kept: %s", problem)
         return 200, {"ok": True, "report": True}, {}
 
     def _page(self, request: Request) -> Answer:

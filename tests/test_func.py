@@ -25,6 +25,7 @@ TOKEN = "the-token-of-these-tests"
 CONFIG = {"SALT": "the-salt-of-these-tests", "REPORT_TOKEN": TOKEN}
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
 OBJECT = "counter.json"
+COPIES = f"{OBJECT}.copies/"
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +216,21 @@ def test_the_report_is_mailed(here: Serving) -> None:
     assert len(mails) == 3
     assert "4321" in mails[0].body.replace(",", "")
     assert mails[0].title
+
+
+def test_a_report_keeps_a_copy_of_the_document(here: Serving) -> None:
+    """Beside the mail a copy is kept for the weekday, in place of last week's; a mail goes out without it too."""
+    for number in (41, 42):
+        put(here, b'{"pageviews": %d, "uniqueVisitors": 9, "seen": []}' % number)
+        assert invoke(here, b'{"path": "/report"}')["report"] is True
+        copies = {stored.name: json.loads(stored.data)["pageviews"] for stored in here.objects.list(BUCKET, COPIES)}
+        assert copies.keys() <= {
+            f"{COPIES}{day}day" for day in ("sun", "mon", "tues", "wednes", "thurs", "fri", "satur")
+        }
+        assert number in copies.values()
+
+    here.cloud.faults = Faults({"put:refuse-503": 1.0})
+    assert invoke(here, b'{"path": "/report"}')["report"] is True
 
 
 @pytest.mark.parametrize(
@@ -486,7 +502,7 @@ def test_sixteen_first_visitors_at_once(tmp_path: Path) -> None:
         assert served >= 8
         assert ask(here, "/v1/report", "POST", OWNER)[0] == 200
         assert (kept(here)["pageviews"], kept(here)["uniqueVisitors"]) == (16, 16)
-        assert [stored.name for stored in here.objects.list(BUCKET)] == [OBJECT]
+        assert [stored.name for stored in here.objects.list(BUCKET) if COPIES not in stored.name] == [OBJECT]
 
 
 BROKEN = """

@@ -118,13 +118,15 @@ def test_nothing_else_is_kept(tmp_path: Path) -> None:
             ask(here, "stats", headers={"Authorization": f"Bearer {TOKEN}"}),
             ask(here, "report", headers={"Authorization": f"Bearer {TOKEN}"}),
         ]
-        (stored,) = here.objects.list(BUCKET)
+        stored, copy = here.objects.list(BUCKET)
         (mail,) = here.mailbox.messages()
         log = list(here.pool.log)
     document = json.loads(stored.data)
     (day,) = document["days"].values()
 
     assert stored.name == "counter.json"
+    assert copy.name.startswith("counter.json.copies/")
+    assert copy.data == stored.data  # so all that is said of the one holds for the other
     assert document["seen"] == [hashlib.sha256(f"{SALT}:{VID}".encode()).hexdigest()]
     assert (document["pageviews"], document["uniqueVisitors"]) == (5, 1)
     assert day == {"pageviews": 5, "newVisitors": 1, "visitors": 1, "filtered": {"crawler": 1, "prefetch": 1}}

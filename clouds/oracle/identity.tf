@@ -23,6 +23,8 @@ resource "oci_identity_policy" "function" {
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
     # The journal's entries. OVERWRITE, for an entry sent twice is to be answered with 412, not with "not found"; they are empty.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}.journal/*', any {request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE', request.permission = 'OBJECT_DELETE'}}",
+    # A copy of the document for each day of the week, which the report makes: the way back.
+    "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}.copies/*', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
     # The journal's list. A list names no object, so the bucket is the narrowest there is.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to inspect objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', request.permission = 'OBJECT_INSPECT'}",
     # The report: publish, and not subscribe.

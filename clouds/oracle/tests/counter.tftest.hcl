@@ -151,6 +151,10 @@ run "defaults" {
     error_message = "The function may delete the document."
   }
   assert {
+    condition     = anytrue([for statement in oci_identity_policy.function[0].statements : strcontains(statement, "target.object.name = 'counter.json.copies/*'") && !strcontains(statement, "OBJECT_DELETE")])
+    error_message = "The report cannot keep a copy, or can delete one."
+  }
+  assert {
     condition     = one(oci_resource_scheduler_schedule.report).recurrence_details == "0 6 * * *" && length(oci_identity_policy.schedule) == 1
     error_message = "Nobody asks for the daily report, or nobody may."
   }
