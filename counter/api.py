@@ -170,13 +170,15 @@ class Api:
         numbers = stats(tally, waiting, self._today(), self.settings, public=not owner)
         cached = {"Cache-Control": f"max-age={CACHE_SECONDS}", "Vary": "Origin, Authorization"}
         headers = {} if owner else cached
-        if request.query.get("format") != "csv":
+        form = request.query.get("format")
+        if owner and form == "backup":
+            return 200, tally.encode(), _download("application/octet-stream", "counter.json")
+        if form != "csv":
             return 200, numbers, headers
         table = request.query.get("table", TABLES[0])
         if table not in TABLES:
             raise BadRequest("invalid_table", f"table must be one of {', '.join(TABLES)}.")
-        file = {"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": f'attachment; filename="{table}.csv"'}
-        return 200, as_csv(numbers, table), {**headers, **file}
+        return 200, as_csv(numbers, table), {**headers, **_download("text/csv; charset=utf-8", f"{table}.csv")}
 
     def _report(self, request: Request) -> Answer:
         if not is_owner(request, self.settings):
@@ -210,6 +212,10 @@ class Api:
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)
+
+
+def _download(kind: str, name: str) -> dict[str, str]:
+    return {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequence[str] = ()) -> Answer:

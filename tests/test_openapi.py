@@ -161,6 +161,7 @@ CASES = [
     Case("GET", "/stats", 200, OWNER, stored=PAGES),
     Case("GET", "/stats?format=csv&table=pages", 200, OWNER, stored=PAGES),
     Case("GET", "/stats?format=csv&table=all", 400, OWNER),
+    Case("GET", "/stats?format=backup", 200, OWNER, stored=PAGES),
     Case("GET", "/stats", 401),
     Case("GET", "/stats", 500, OWNER, failure=DAMAGED),
     Case("GET", "/stats", 503, OWNER, failure=DOWN),

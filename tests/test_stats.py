@@ -261,3 +261,14 @@ def test_storage_that_is_away_is_a_503() -> None:
     status, answer = counter.told("/stats", headers=OWNER)
 
     assert (status, answer["error"]) == (503, "storage_unavailable")
+
+
+def test_the_backup_is_the_document() -> None:
+    """The owner gets the document as it is stored, and nobody else, also where the numbers are public."""
+    data = b'{"pageviews":7,"uniqueVisitors":1,"days":{"2026-09-20":{"pageviews":7,"newVisitors":1}},"seen":["ab"]}'
+    counter = Counter(data, REPORT_TOKEN="a-token-long-enough", PUBLIC_STATS="true")
+    answer = counter.ask("/stats?format=backup", headers=OWNER)
+
+    assert json.loads(answer.body) == json.loads(data)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="counter.json"'
+    assert b"seen" not in counter.ask("/stats?format=backup").body
