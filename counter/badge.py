@@ -7,11 +7,14 @@ is drawn here and not by a library is in docs/decisions/0007-badge.md.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from counter.names import one_line, page_path
 from counter.request import BadRequest
@@ -19,36 +22,6 @@ from counter.tally import Tally
 
 MAX_LABEL = 40
 _DEFAULT_COLOR = "blue"
-
-COLORS: Mapping[str, str] = {
-    **dict.fromkeys(("brightgreen", "success"), "#44cc11"),
-    **dict.fromkeys(("green", "lime"), "#97ca00"),
-    **dict.fromkeys(("red", "critical", "crimson"), "#c43d2f"),
-    **dict.fromkeys(("blue", "informational"), "#0a6fb5"),
-    **dict.fromkeys(("orange", "important"), "#fe7d37"),
-    **dict.fromkeys(("grey", "gray"), "#555555"),
-    **dict.fromkeys(("lightgrey", "lightgray", "inactive", "silver"), "#9f9f9f"),
-    **dict.fromkeys(("yellow", "gold"), "#dfb317"),
-    **dict.fromkeys(("pink", "hotpink"), "#e05d9a"),
-    **dict.fromkeys(("teal", "darkcyan"), "#007d7d"),
-    **dict.fromkeys(("cyan", "aqua", "turquoise"), "#30c5d2"),
-    **dict.fromkeys(("violet", "magenta", "fuchsia"), "#b03fc0"),
-    **dict.fromkeys(("darkgreen", "forestgreen"), "#226622"),
-    "yellowgreen": "#a4a61d",
-    "purple": "#7b4fc9",
-    "blueviolet": "#8a2be2",
-    "indigo": "#4b0082",
-    "navy": "#1f2f7a",
-    "skyblue": "#58b0e0",
-    "lightblue": "#9fd3ea",
-    "brown": "#8b5a2b",
-    "maroon": "#7d1f2f",
-    "olive": "#6b6b1a",
-    "coral": "#ff7f50",
-    "white": "#ffffff",
-    "black": "#222222",
-}
-"""The names people know. Blue and red are a shade darker than elsewhere, so that white text can be read on them."""
 
 _LABELS = {
     "count": "page views",
@@ -61,48 +34,8 @@ _LABELS = {
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
-# Tenths of a pixel at 11 pixels, in Verdana; DejaVu Sans, which Linux shows instead, differs by a few per cent.
-_WIDTHS = {
-    character: width
-    for width, characters in (
-        (30, "'il"),
-        (38, "j"),
-        (39, " f"),
-        (40, ",."),
-        (43, "!t"),
-        (46, "I"),
-        (47, "r"),
-        (50, '"()-/:;J[\\]|'),
-        (57, "cs"),
-        (58, "z"),
-        (60, "?"),
-        (61, "L"),
-        (63, "F"),
-        (65, "kvxy"),
-        (66, "Pae"),
-        (67, "o"),
-        (68, "TY"),
-        (69, "bdgpq"),
-        (70, "$*0123456789E_`hnu{}"),
-        (75, "ABSVXZ"),
-        (76, "KR"),
-        (77, "C"),
-        (80, "&"),
-        (81, "U"),
-        (82, "N"),
-        (83, "H"),
-        (85, "DG"),
-        (87, "OQ"),
-        (90, "#+<=>^w~"),
-        (93, "M"),
-        (107, "m"),
-        (109, "W"),
-        (110, "@"),
-        (118, "%"),
-    )
-    for character in characters
-}
-_WIDE, _OTHER = 110, 75
+_DATA = Path(__file__).with_name("badge.json")
+_WIDE, _OTHER = 110, 75  # tenths of a pixel
 _PADDING = 5
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
@@ -129,7 +62,7 @@ class Badge:
         label = one_line(query.get("label", ""), MAX_LABEL) or _LABELS[metric]
         color = query.get("color", _DEFAULT_COLOR).strip().lower()
         digits = _HEX.fullmatch(color)
-        drawn = COLORS.get(color) or (_six_digits(digits[1]) if digits else COLORS[_DEFAULT_COLOR])
+        drawn = colors().get(color) or (_six_digits(digits[1]) if digits else colors()[_DEFAULT_COLOR])
         return cls(metric, label, drawn, page, query.get("abbreviated", "").lower() in ("1", "true", "yes"))
 
     def message(self, tally: Tally, today: str) -> str:
@@ -149,6 +82,21 @@ class Badge:
     def svg(self, tally: Tally, today: str) -> bytes:
         """The badge with the number in `tally`. The same number gives the same bytes."""
         return _draw(self.label, self.message(tally, today), self.color).encode()
+
+
+@cache
+def colors() -> Mapping[str, str]:
+    """The colors by the names people know. Blue and red are a shade darker than elsewhere, so that white text can be
+    read on them."""
+    named = json.loads(_DATA.read_text("utf-8"))["colors"]
+    return {name: color for color, names in named.items() for name in names}
+
+
+@cache
+def _widths() -> Mapping[str, int]:
+    # Tenths of a pixel at 11 pixels, in Verdana; DejaVu Sans, which Linux shows instead, differs by a few per cent.
+    widths = json.loads(_DATA.read_text("utf-8"))["widths"]
+    return {character: int(width) for width, characters in widths.items() for character in characters}
 
 
 def tag(picture: bytes) -> str:
@@ -200,14 +148,14 @@ def _text(text: str, middle: float, color: str) -> str:
 
 
 def _tenths(character: str) -> int:
-    if character in _WIDTHS:
-        return _WIDTHS[character]
+    if character in _widths():
+        return _widths()[character]
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # marks on a letter, and what joins the parts of an emoji
         return 0
     if unicodedata.east_asian_width(character) in "WF":
         return _WIDE
     # A letter with an accent is as wide as the letter.
-    return _WIDTHS.get(unicodedata.normalize("NFD", character)[0], _OTHER)
+    return _widths().get(unicodedata.normalize("NFD", character)[0], _OTHER)
 
 
 def _short(number: int) -> str:
