@@ -44,7 +44,7 @@ class Visit:
         if self.visitor is None or not (self.page or self.source):
             return (replace(self, names_id=None),)
         view = replace(self, page=_elsewhere(self.page), source=_elsewhere(self.source), names_id=None)
-        if self.names_id is None:
+        if self.names_id is None or self.reason is not None:
             return (view,)
         return view, Visit(self.names_id, self.day, page=self.page, source=self.source, is_view=False)
 
