@@ -1,7 +1,7 @@
-"""The number as a picture: a small SVG in the flat style of the badges that READMEs carry.
+"""The number as a picture: a small SVG in the flat style of README badges.
 
-Whatever the query says is checked first and escaped after that, and the picture loads nothing and runs nothing. Why it
-is drawn here and not by a library is in docs/decisions/0007-badge.md.
+Everything in the query is validated and then escaped, and the picture loads and runs nothing.
+docs/decisions/0007-badge.md says why it is drawn here and not by a library.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a badge shows and how: the `metric`, a label, a color as `#rrggbb`, the path of a page, and whether a large
-    number is abbreviated."""
+    """The options of a badge: the `metric`, a label, a color as `#rrggbb`, the path of a page, and whether large
+    numbers are abbreviated."""
 
     metric: str
     label: str
@@ -53,8 +53,8 @@ class Badge:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Badge:
-        """The badge that a query asks for. Parameters it does not know are ignored; a label or a color that cannot be
-        drawn is replaced by the usual one, for a broken picture helps nobody. Raises BadRequest for another metric."""
+        """The badge for a query. Unknown parameters are ignored, and an invalid label or color is replaced by the
+        default, because a broken picture helps nobody. Raises BadRequest for an unknown metric."""
         page = page_path(query.get("page"))
         metric = query.get("metric", "page" if page else "count")
         if metric not in _LABELS:
@@ -66,7 +66,7 @@ class Badge:
         return cls(metric, label, drawn, page, query.get("abbreviated", "").lower() in ("1", "true", "yes"))
 
     def message(self, tally: Tally, today: str) -> str:
-        """The number in `tally`, as people write it; `?` where it is not known. `today` is the owner's date."""
+        """The number in `tally` as text, or `?` if it is not known. `today` is the owner's date."""
         kind = {"today": "day", "week": "week", "month": "month"}.get(self.metric)
         if self.metric == "page":
             number, estimate = tally.pages.count(self.page or ""), False
@@ -94,13 +94,13 @@ def colors() -> Mapping[str, str]:
 
 @cache
 def _widths() -> Mapping[str, int]:
-    # Tenths of a pixel at 11 pixels, in Verdana; DejaVu Sans, which Linux shows instead, differs by a few per cent.
+    # Widths in tenths of a pixel at 11 pixels in Verdana; DejaVu Sans on Linux differs by a few per cent.
     widths = json.loads(_DATA.read_text("utf-8"))["widths"]
     return {character: int(width) for width, characters in widths.items() for character in characters}
 
 
 def tag(picture: bytes) -> str:
-    """The strong ETag of a picture: another one as soon as a byte differs."""
+    """The strong ETag of a picture, which changes with every byte."""
     return f'"{hashlib.sha256(picture).hexdigest()[:24]}"'
 
 
@@ -110,12 +110,12 @@ def is_known(etag: str, if_none_match: str) -> bool:
 
 
 def width(text: str) -> int:
-    """How many pixels `text` takes at 11 pixels in Verdana, rounded up."""
+    """The width of `text` in pixels at 11 pixels in Verdana, rounded up."""
     return math.ceil(sum(map(_tenths, text)) / 10)
 
 
 def text_color(background: str) -> str:
-    """White or black, whatever can be read on `background` (`#rrggbb`): the contrast is 4.5 to 1 at least."""
+    """White or black, whichever is readable on `background` (`#rrggbb`): the contrast is at least 4.5 to 1."""
     return "#fff" if 1.05 / (_luminance(background) + 0.05) >= 4.5 else "#000"
 
 
@@ -137,7 +137,7 @@ def _draw(label: str, number: str, color: str) -> str:
 
 
 def _text(text: str, middle: float, color: str) -> str:
-    # textLength makes the text as wide as its place, whatever font there is. A shadow sets it off from its ground.
+    # textLength makes the text as wide as its box in any font. A shadow separates it from the background.
     place = f'x="{middle:g}" textLength="{width(text)}" lengthAdjust="spacingAndGlyphs"'
     shadow = "#010101" if color == "#fff" else "#ccc"
     shown = text.translate(_ESCAPES)
@@ -150,7 +150,7 @@ def _text(text: str, middle: float, color: str) -> str:
 def _tenths(character: str) -> int:
     if character in _widths():
         return _widths()[character]
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # marks on a letter, and what joins the parts of an emoji
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # combining marks, and joiners in emoji
         return 0
     if unicodedata.east_asian_width(character) in "WF":
         return _WIDE
@@ -159,7 +159,7 @@ def _tenths(character: str) -> int:
 
 
 def _short(number: int) -> str:
-    """`number` with a letter for thousands, as in 1.2k: rounded down, for what was not counted yet is not shown."""
+    """`number` with a letter for thousands, as in 1.2k, rounded down so that it never shows too much."""
     for letter, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             tenths = number * 10 // size

@@ -1,8 +1,8 @@
-"""What the report of a day, a week or a month says, and the port it is published through.
+"""Composes the report of a day, a week or a month, and defines the port through which it is published.
 
-A report is sent as often as it is asked for. The document does not remember that one went out: that would be a write
-a day, and still no promise, for nothing can send a mail and write a document in one step. A mail that comes twice says
-the same thing twice; a mail that never comes is a loss. docs/decisions/0006-report.md has the reasons.
+A report is sent as often as it is requested. The document does not remember that one was sent: that would cost a write
+a day and guarantee nothing, because sending a mail and writing a document cannot be one atomic step. A second mail does
+no harm; a missing one does. docs/decisions/0006-report.md has the reasons.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from counter.ranking import Ranking
 from counter.settings import Settings
 from counter.tally import Tally
 
-LARGEST = 60_000
-"""Bytes of a report at most, as they travel: title and body in JSON. A topic takes 64 KB, and nobody says of what."""
+MAX_BYTES = 60_000
+"""The largest report, with title and body as JSON. A topic takes 64 KB, but what is measured is not documented."""
 
 COLUMNS = 42
-"""What a phone shows in one line."""
+"""How many characters a phone shows in one line."""
 
 PERIODS = ("day", "week", "month")
 CHART_DAYS = 14
@@ -55,7 +55,7 @@ _SPELLED = str.maketrans(
 
 
 class NotPublished(Exception):
-    """The report did not go out, or nobody said that it did. `retry`: trying again may help."""
+    """The report was not sent, or may not have been. If `retry`, trying again may help."""
 
     def __init__(self, message: str, *, retry: bool) -> None:
         super().__init__(message)
@@ -63,19 +63,19 @@ class NotPublished(Exception):
 
 
 class Publisher(Protocol):
-    """Where reports go to."""
+    """Sends reports."""
 
     attaches: bool
-    """Whether a file can go with a message."""
+    """Whether a message can have an attachment."""
 
     def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
-        """Publishes one message, with `counter.json` as a file where it `attaches`. Raises NotPublished."""
+        """Send one message, with `counter.json` as a file if it `attaches`. Raises NotPublished."""
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Days from `start` to `end`, and the day from which as many are set against them: what a mail calls it (also in
-    the middle of a sentence), and what it calls the time before."""
+    """The days from `start` to `end`, compared with those from `before` on; and their names in a mail: as a label,
+    inside a sentence, and of the time before."""
 
     label: str
     start: date
@@ -88,9 +88,9 @@ class _Span:
 def compose(
     tally: Tally, now: datetime, settings: Settings, period: str = "day", *, again: bool = False, attach: bool = False
 ) -> tuple[str, str, bytes]:
-    """The report of the last complete `period` before `now`, which is in the owner's time zone: title, body, and the
-    document where it is to `attach`. The title is one short line of ASCII, title and body together are never larger
-    than LARGEST. `again`: an earlier one of today may have gone out as well."""
+    """The report of the last complete `period` before `now` in the owner's time zone: title, body, and the document if
+    it is to `attach`. The title is one short line of ASCII; title and body together have at most MAX_BYTES. `again`:
+    an earlier report of today may have been sent as well."""
     site = settings.site_name
     past = _Past(tally, now.date())
     spans = _spans(period, now.date())
@@ -114,43 +114,43 @@ def compose(
         return title, f"{body}\n", b""
     if attach:
         return title, f"{body}\n\nThe counter as it is stored is attached.\n", tally.encode()
-    room = LARGEST - len(json.dumps({"title": title, "body": body})) - 1000
+    room = MAX_BYTES - len(json.dumps({"title": title, "body": body})) - 1000
     document, explanation = backup(tally, room)
     return title, f"{body}\n\nTHE COUNTER AS IT IS STORED\n{_wrapped(explanation)}\n\n{document}\n", b""
 
 
 class _Past:
-    """A tally's days, and how far back they tell the whole truth."""
+    """A tally's days, and how far back they are complete."""
 
     def __init__(self, tally: Tally, today: date) -> None:
         self.today = today
         self.yesterday = today - _DAY
         self._days = tally.days
         self.first = date.fromisoformat(min(tally.days)) if tally.days else None
-        # Where the days add up to the total there was nothing before them; otherwise what was before is not known.
+        # If the days add up to the total, there was nothing before them; otherwise what was before is not known.
         self.is_whole = sum(day.get("pageviews", 0) for day in tally.days.values()) == tally.pageviews
 
     def sum(self, start: date, end: date, key: str = "pageviews") -> int:
         return sum(self._days.get(str(day), {}).get(key, 0) for day in _dates(start, end))
 
     def existed(self, day: date) -> bool:
-        """Whether the counter was counting on that day already, as far as can be told."""
+        """Whether the counter is known to have counted on that day."""
         return self.first is not None and self.first <= day
 
     def knows(self, day: date) -> bool:
-        """Whether the days hold all that was counted from that day on."""
+        """Whether the days have everything that was counted from that day on."""
         return self.is_whole or self.existed(day)
 
     def of(self, span: _Span, key: str = "pageviews") -> tuple[int | None, int | None]:
-        """What was counted in `span`, and before it; None for what is not known, and for a time before there was a
-        counter."""
+        """The sums in `span` and in the time before it; None for what is not known, and for a time before the counter
+        existed."""
         now = self.sum(span.start, span.end, key) if self.knows(span.start) else None
         before = self.sum(span.before, span.start - _DAY, key) if self.existed(span.before) else None
         return now, before
 
 
 def _spans(period: str, today: date) -> list[_Span]:
-    """The last complete `period`; on a day also the last 7 and 30 days."""
+    """The last complete `period`; in a day's report also the last 7 and 30 days."""
     yesterday = today - _DAY
     if period == "week":
         monday = today - _DAY * (today.weekday() + 7)
@@ -202,7 +202,7 @@ def _quiet(tally: Tally, past: _Past, now: datetime) -> str:
 
 
 def _news(tally: Tally, past: _Past, span: _Span) -> Iterable[str]:
-    """What is worth a line of its own: a milestone, a busiest day, a spike."""
+    """News that deserve their own line: a milestone, a busiest day, a spike."""
     views, _ = past.of(span)
     if not views:
         return
@@ -247,7 +247,7 @@ def _page_views(tally: Tally, past: _Past, spans: list[_Span]) -> str:
 
 
 def _people(tally: Tally, past: _Past, period: str, span: _Span) -> str:
-    """Visitors of the last complete period, and in a day's report of the running week and month."""
+    """The visitors of the last complete period, and in a day's report of the current week and month."""
     number, before = (tally.people_of(period, str(day)) for day in (span.end, span.start - _DAY))
     rows = [(span.label, number, _compared(number, before))]
     if period == "day":
@@ -275,7 +275,7 @@ def _top(heading: str, ranking: Ranking, span: _Span) -> str:
 
 
 def _unlinked(name: str, room: int) -> str:
-    """A name that a client made up: no mail program finds a link or an address in it, and it fits its line."""
+    """A name sent by a client, changed so that no mail program makes a link of it, and cut to fit its line."""
     name = _DOT.sub("[.]", name).replace("://", "[:]//").replace("@", "[at]")
     return name if len(name) <= room else name[: room - 3] + "..."
 
@@ -296,7 +296,7 @@ def _compared(now: int | None, before: int | None) -> str:
 
 
 def _table(heading: str, rows: Iterable[tuple[str, int | None, str]]) -> str:
-    """Label, number and note in columns; the notes below where they would be too wide beside."""
+    """Label, number and note in columns; the notes on their own lines if they are too wide."""
     shown = [(label, "?" if number is None else f"{number:,}", note) for label, number, note in rows]
     width = max(len(number) for _, number, _ in shown)
     lines = [(f"{label:<12} {number:>{width}}", note) for label, number, note in shown]
@@ -313,7 +313,7 @@ def _chart(past: _Past, span: _Span, days_before_today: int) -> str:
     most = max((number for _, number in days), default=0)
     if most == 0:
         return ""
-    # Where a mail is not shown in letters of one width, a bar is twice as wide as other text.
+    # If a mail is not shown in a monospaced font, a bar is twice as wide as other text.
     width = max(22 - len(f"{most:,}"), 5)
     bars = ((day, "#" * max(number * width // most, number > 0), number) for day, number in days)
     return "PAGE VIEWS A DAY\n" + "\n".join(
@@ -360,7 +360,7 @@ def _wrapped(paragraph: str) -> str:
 
 
 def _change(now: int, before: int) -> str:
-    """By how much `now` is more or less than `before`; nothing where that is no number to speak of."""
+    """The change from `before` to `now` in per cent or as a multiple; empty if there is none, or from 0."""
     if before in (0, now):
         return ""
     if now >= 11 * before:
@@ -386,8 +386,8 @@ def _date(day: date) -> str:
 
 
 def _ascii(name: str) -> str:
-    """The name in ASCII; nothing where that would leave out letters, for half a name is another name."""
+    """The name in ASCII, or an empty text if letters would be lost."""
     spelled = unicodedata.normalize("NFKD", name.translate(_SPELLED))
-    if any(sign.isalnum() and not sign.isascii() for sign in spelled):
+    if any(char.isalnum() and not char.isascii() for char in spelled):
         return ""
-    return "".join(sign for sign in spelled if " " <= sign <= "~").strip()
+    return "".join(char for char in spelled if " " <= char <= "~").strip()

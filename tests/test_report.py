@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.budget import Budget, budget
-from counter.report import COLUMNS, LARGEST, NotPublished, compose
+from counter.report import COLUMNS, MAX_BYTES, NotPublished, compose
 from counter.settings import Settings
 from counter.tally import Limits, Tally, Visit
 from privacy import visitor_hash
@@ -389,7 +389,7 @@ def test_a_full_document_is_told_without_its_lists(days: int, visitors: int, yea
     title, body = composed(tally, NOON, "example.org")
     text = " ".join(body.partition("\n{\n")[0].split())
 
-    assert size(title, body) <= LARGEST < LIMIT
+    assert size(title, body) <= MAX_BYTES < LIMIT
     assert text.partition("Left out, to keep the mail below 64 KB: ")[2].partition(".")[0] == left_out
     assert Tally.decode(json.dumps(stored(body)).encode(), Limits()).pageviews == tally.pageviews
     assert ("each returning visitor as new" in text) is ("s" in left_out.replace("days", ""))
@@ -412,7 +412,7 @@ def test_strange_members_do_not_burst_the_mail(members: dict[str, Any]) -> None:
     """Whatever somebody put into the document, the mail stays small and the totals are in it."""
     title, body = composed(counter(**{"pageviews": 7, **members}), NOON, "\N{WAVING HAND SIGN}" * 60)
 
-    assert size(title, body) <= LARGEST
+    assert size(title, body) <= MAX_BYTES
     assert stored(body)["pageviews"] == 7
 
 
@@ -452,7 +452,7 @@ def test_every_history_makes_a_mail(tally: Tally, now: datetime, site: str) -> N
     assert title.isascii()
     assert title.isprintable()
     assert len(title) <= 100
-    assert size(title, body) <= LARGEST
+    assert size(title, body) <= MAX_BYTES
     assert stored(body)["pageviews"] == tally.pageviews
 
 
