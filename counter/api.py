@@ -1,7 +1,7 @@
-"""What the counter answers: a Request in, a Response out, the same behind every entrypoint.
+"""The counter's API: a Request in, a Response out, the same behind every entrypoint.
 
-What a browser or a person may get to see is decided here: routes, methods, what counts, who is the owner. What
-was sent is only repeated in an answer after it was checked: the name of a form, a page, a badge's label and color.
+This module decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer repeats
+parts of a request only after validation: the name of a form, a page, a badge's label and color.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from privacy import visitor_hash
 SERVICE = "visitor-counter"
 
 CACHE_SECONDS = 300
-"""How long a badge or public statistics may be kept. Every one that is not costs a storage request: asked for through
-one cache, as READMEs on GitHub do, it is 8,640 of them a month at most, and the number is five minutes old."""
+"""How long a badge or public statistics may be cached. Every miss costs a storage request: through one cache, like
+GitHub's for READMEs, that is at most 8,640 a month, for a number that is up to five minutes old."""
 
 _PICTURE = {
     "Content-Type": "image/svg+xml",
@@ -43,17 +43,17 @@ log = logging.getLogger("visitor-counter")
 
 
 class Store(Protocol):
-    """Where visits are kept; counter_store has the one there is. `at` is in unix seconds, `deadline` in monotonic ones.
-    Every method raises StoreError."""
+    """Stores visits; counter_store implements it. `at` is in unix seconds, `deadline` in monotonic seconds. Every method
+    raises StoreError."""
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally | None:
-        """Counts `visit` exactly once; the tally to show, None when none could be read."""
+        """Count `visit` exactly once, and return the tally to show, or None if none could be read."""
 
     def read(self, deadline: float) -> Tally:
-        """The tally. Counts nothing."""
+        """The tally, without counting anything."""
 
     def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
-        """The exact tally, and how many visits had waited in the journal."""
+        """The exact tally, and how many visits were waiting in the journal."""
 
 
 class Api:
@@ -90,7 +90,7 @@ class Api:
         }
 
     def answer(self, request: Request) -> Response:
-        """The answer to `request`. Raises nothing that a caller, or the storage, can cause."""
+        """The answer to `request`. No request and no storage error makes it raise."""
         try:
             request = request.resolved()
             answer = self._dispatch(request)
@@ -219,7 +219,7 @@ def _download(kind: str, name: str) -> dict[str, str]:
 
 
 def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequence[str] = ()) -> Answer:
-    """What /health says of `problem`, at `now` in unix seconds."""
+    """The answer of /health to `problem`, at `now` in unix seconds."""
     state: dict[str, Any] = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
     if warnings:
         state["warnings"] = warnings
@@ -232,5 +232,5 @@ def _unauthorized() -> Answer:
 
 
 def _visit_id(request_id: str) -> str:
-    # Short, of one form whatever the platform's ids look like, and safe in the name of an object.
+    # Short, always in the same form, and safe in the name of an object.
     return base64.urlsafe_b64encode(hashlib.sha256(request_id.encode()).digest()[:9]).decode("ascii")
