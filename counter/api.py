@@ -1,7 +1,7 @@
 """The counter's API: a Request in, a Response out, the same behind every entrypoint.
 
-This module decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer repeats
-parts of a request only after validation: the name of a form, a page, a badge's label and color.
+This module decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer
+repeats parts of a request only after validation: the name of a form, a page, a badge's label and color.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ log = logging.getLogger("visitor-counter")
 
 
 class Store(Protocol):
-    """Stores visits; counter_store implements it. `at` is in unix seconds, `deadline` in monotonic seconds. Every method
-    raises StoreError."""
+    """Stores visits; counter_store implements it. `at` is in unix seconds, `deadline` in monotonic seconds. Every
+    method raises StoreError."""
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally | None:
         """Count `visit` exactly once, and return the tally to show, or None if none could be read."""
