@@ -47,6 +47,7 @@ def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, 
     assert first.complaints == second.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count_on", ["GET", "POST"])
 def test_either_way_of_counting_counts(count_on: str, tmp_path: Path, new_visitor: NewVisitor, until: Until) -> None:
     """The element counts whatever COUNT_ON is, also for one who gives no id and so sends nothing at all."""
