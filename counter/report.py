@@ -36,11 +36,6 @@ SPIKE_TIMES, SPIKE_VIEWS, USUAL_DAYS = 3, 20, 28
 TOP = 5
 
 _DAY = timedelta(days=1)
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 _REASONS = {
     "crawler": "Crawlers, like search engines",
     "prefetch": "Pages loaded ahead of a visit",
@@ -159,7 +154,7 @@ def _spans(period: str, today: date) -> list[_Span]:
     if period == "month":
         end = today.replace(day=1) - _DAY
         start = end.replace(day=1)
-        name = _MONTHS[end.month - 1]
+        name = f"{end:%B}"
         return [_Span(name, start, end, (start - _DAY).replace(day=1), f"in {name}", "the month")]
     many = [_Span(f"Last {n} days", today - _DAY * n, yesterday, today - _DAY * 2 * n) for n in (7, 30)]
     return [_Span("Yesterday", yesterday, yesterday, yesterday - _DAY, "yesterday", "the day"), *many]
@@ -167,7 +162,7 @@ def _spans(period: str, today: date) -> list[_Span]:
 
 def _heading(period: str, span: _Span, now: datetime) -> str:
     if period == "day":
-        return f"{_weekday(now)}, {_date(now)} {now.year}, {now:%H:%M}"
+        return f"{now:%A}, {_date(now)} {now.year}, {now:%H:%M}"
     if period == "month":
         return f"{span.label} {span.end.year}"
     return f"{span.label}: {_date(span.start)} to {_date(span.end)} {span.end.year}"
@@ -211,7 +206,7 @@ def _news(tally: Tally, past: _Past, span: _Span) -> Iterable[str]:
     if passed := [number for number in milestones if total - views < number <= total]:
         yield f"A milestone: {passed[-1]:,} page views in all, passed {span.inside}."
     most, busiest = max((past.sum(day, day), day) for day in _dates(span.start, span.end))
-    when = "Yesterday" if span.start == span.end else f"{_weekday(busiest)}, {_date(busiest)},"
+    when = "Yesterday" if span.start == span.end else f"{busiest:%A}, {_date(busiest)},"
     earlier = [date.fromisoformat(day) for day in tally.days if day < str(busiest)]
     as_busy = [day for day in earlier if past.sum(day, day) >= most]
     if not as_busy and past.is_whole and len(earlier) >= USUAL_DAYS:
@@ -271,7 +266,8 @@ def _top(heading: str, ranking: Ranking, span: _Span) -> str:
         return ""
     width = max(len(f"{views:,}") for _, views in rows)
     lines = (f"{views:>{width},} {_unlinked(name, COLUMNS - width - 1)}" for name, views in rows)
-    return f"{heading} IN {_MONTHS[span.end.month - 1].upper()}\n" + "\n".join(lines)
+    month = f"{span.end:%B}".upper()
+    return f"{heading} IN {month}\n" + "\n".join(lines)
 
 
 def _unlinked(name: str, room: int) -> str:
@@ -317,7 +313,7 @@ def _chart(past: _Past, span: _Span, days_before_today: int) -> str:
     width = max(22 - len(f"{most:,}"), 5)
     bars = ((day, "#" * max(number * width // most, number > 0), number) for day, number in days)
     return "PAGE VIEWS A DAY\n" + "\n".join(
-        f"{_weekday(day)[:3]} {day.day:>2} {bar}{' ' if bar else ''}{number:,}" for day, bar, number in bars
+        f"{day:%a} {day.day:>2} {bar}{' ' if bar else ''}{number:,}" for day, bar, number in bars
     )
 
 
@@ -335,7 +331,8 @@ def _filtered(tally: Tally, today: date) -> str:
 
 def _budget(spent: Budget) -> str:
     used, allowance, outlook = spent.used, spent.allowance, ""
-    heading = f"STORAGE REQUESTS IN {_MONTHS[int(spent.month[5:]) - 1].upper()}"
+    month = f"{date.fromisoformat(f'{spent.month}-01'):%B}".upper()
+    heading = f"STORAGE REQUESTS IN {month}"
     if allowance is None:
         return f"{heading}\n{used:,}"
     if used >= allowance:
@@ -377,12 +374,9 @@ def _views(number: int) -> str:
     return "1 page view" if number == 1 else f"{number:,} page views"
 
 
-def _weekday(day: date) -> str:
-    return _WEEKDAYS[day.weekday()]
-
-
 def _date(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1]}"
+    # The names of months and weekdays are English, for nothing here sets a locale.
+    return f"{day.day} {day:%B}"
 
 
 def _ascii(name: str) -> str:
