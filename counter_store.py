@@ -16,41 +16,12 @@ from dataclasses import dataclass
 
 from counter.backoff import MAX_ATTEMPTS, Backoff, given_up
 from counter.contention import QUIET_SECONDS, ContentionPolicy
-from counter.document import NotACounter
 from counter.journal import Journal, Listing
-from counter.store import Conflict, CorruptDocument, Documents, Metered, Misconfigured, StoreError, Unavailable
+from counter.store import Conflict, Documents, Metered, Misconfigured, StoreError, Unavailable
 from counter.tally import Limits, Tally, Visit
+from counter.versions import Commit, Snapshot, Versions
 
 log = logging.getLogger("visitor-counter")
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A tally as it was read or written, its version in the store (None: there is no document yet), and its size in
-    bytes."""
-
-    tally: Tally
-    version: str | None
-    size: int = 0
-    has_sketch: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One conditional write: the snapshot it is based on, the new tally, the storage requests counted in it, and the
-    listing of the journal that was folded, if any."""
-
-    base: Snapshot
-    tally: Tally
-    data: bytes
-    requests: int
-    listing: Listing | None
-    visit_id: str | None
-
-    def is_over(self, snapshot: Snapshot) -> bool:
-        """Whether this write certainly did not and will not happen, given a newer snapshot without it: its base version
-        never comes back, and had it happened, `recent` would still show it."""
-        return snapshot.version != self.base.version and snapshot.tally.remembers(self.base.tally)
 
 
 @dataclass(slots=True)
@@ -88,13 +59,11 @@ class CounterStore:
         self._limits = limits
         self._clock = clock
         self._store = Metered(documents, clock, requests)
+        self._versions = Versions(self._store, limits)
         self._journal = Journal(self._store, clock)
         self._contention = ContentionPolicy(clock, jitter)
         self._backoff = Backoff(clock, sleep, jitter)
-        self._snapshot: Snapshot | None = None
-        self._unsettled: Commit | None = None
         self._shown: Tally | None = None
-        self._stored = 0
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally:
         """Count `visit`, made at `at` (unix seconds), exactly once, and return the tally to show. It includes the
@@ -162,7 +131,7 @@ class CounterStore:
         visit, in_doubt = attempts.visit, attempts.commit_in_doubt
         if attempts.entry_in_doubt or (self._contention.stays_away() and self._may_append(attempts)):
             return self._append(attempts)
-        snapshot = self._snapshot or self._load(attempts)
+        snapshot = self._versions.latest or self._load(attempts)
         if snapshot.tally.has(visit.id):
             return snapshot.tally
         if in_doubt and snapshot.version == in_doubt.base.version:
@@ -200,7 +169,7 @@ class CounterStore:
 
     def _appended(self, attempts: _Attempts) -> Tally:
         # Others are writing the document, so the remembered snapshot is out of date.
-        self._snapshot = None
+        self._versions.latest = None
         self._contention.appended(left=attempts.has_read)
         return self._with(self._shown or Tally.empty(), attempts)
 
@@ -224,32 +193,13 @@ class CounterStore:
     # Reading the document, and writing it.
 
     def _load(self, attempts: _Attempts | None = None) -> Snapshot:
-        self._snapshot = None
-        stored = self._store.read()
-        if stored is None:
-            snapshot = Snapshot(Tally.empty(), None)
-        else:
-            data, version = stored
-            snapshot = Snapshot(self._decode(data), version, len(data), b'"sketch"' in data)
+        snapshot = self._versions.load()
         if attempts:
             attempts.has_read = True
-        self._settle_requests(snapshot)
-        if snapshot.tally.pageviews < self._stored:
-            self._shown = None  # the owner restored an earlier document
+        if self._versions.went_back:
+            self._shown = None
         self._show(snapshot.tally)
-        self._snapshot, self._stored = snapshot, snapshot.tally.pageviews
         return snapshot
-
-    def _decode(self, data: bytes) -> Tally:
-        try:
-            return Tally.decode(data, self._limits)
-        except NotACounter as error:
-            log.error(
-                "the counter document is corrupt: %s. It was not touched and nothing is counted. Repair it, restore "
-                "an earlier copy, or, to start over, delete it.",
-                error,
-            )
-            raise CorruptDocument(f"The counter's document is damaged ({error}). It was not touched.") from error
 
     def _compose(self, base: Snapshot, at: float, listing: Listing | None, attempts: _Attempts | None) -> Commit:
         """A write at `at` based on `base` that folds what it can of `listing`, and adds a visit if there is one."""
@@ -271,34 +221,12 @@ class CounterStore:
 
     def _commit(self, commit: Commit) -> Tally:
         """Write the document and return the tally to show."""
-        self._snapshot = None
-        try:
-            version = self._store.write(commit.data, commit.base.version)
-        except Unavailable as error:
-            if error.in_doubt:
-                self._unsettled = commit
-            raise
-        self._store.requests -= commit.requests
-        self._unsettled = None
-        self._snapshot = Snapshot(commit.tally, version, len(commit.data), commit.tally.unique_is_estimate)
-        self._stored = commit.tally.pageviews
-        self._contention.wrote(version)
-        if commit.tally.unique_is_estimate and not commit.base.has_sketch:
-            log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
+        self._contention.wrote(self._versions.write(commit))
         if commit.listing is None:
             return commit.tally
         if leftover := commit.listing.folded_in(commit.tally):
             self._journal.remove(leftover)
         return self._with_all(commit.tally, commit.listing)
-
-    def _settle_requests(self, snapshot: Snapshot) -> None:
-        """If a write in doubt was executed after all, its storage requests are in the document: do not count them
-        again."""
-        commit = self._unsettled
-        if commit and snapshot.version != commit.base.version:
-            if commit.visit_id and snapshot.tally.has(commit.visit_id):
-                self._store.requests -= commit.requests
-            self._unsettled = None
 
     # The journal.
 

@@ -80,7 +80,16 @@ def _element() -> Iterator[live.Row]:
 
 
 def _simulation(prices: Prices) -> Iterator[live.Row]:
-    for containers, visits in ((16, 25), (16, 250), (1000, 25)):
+    for containers in (6, 16, 64):
+        simulation = Simulation(containers, REQUEST_SECONDS)
+        simulation.burst(1)
+        off = simulation.shown_after(2.0)
+        yield f"{containers} visits at once: shown minus counted, two seconds later", f"{min(off)} to {max(off)}", "0"
+    cold = Simulation(100, REQUEST_SECONDS)
+    for number, store in enumerate(cold.stores):
+        cold.world.start(lambda store=store: cold.visit(store), 60.0 * number)  # type: ignore[misc]
+    yield "requests of a cold visit, one a minute", f"{cold.finish().requests_a_visit:.2f}", "2"
+    for containers, visits in ((16, 25), (16, 250), (64, 25), (1000, 25)):
         run = Simulation(containers, REQUEST_SECONDS).burst(visits)
         free = containers / REQUEST_SECONDS
         yield (

@@ -133,7 +133,20 @@ class Simulation:
         """Every container makes `visits`, one straight after the other, all containers at once."""
         for store in self.stores:
             self.world.start(lambda store=store: self._loop(store, visits))  # type: ignore[misc]
-        return self._finish()
+        return self.finish()
+
+    def shown_after(self, seconds: float) -> list[int]:
+        """What every container, and a new one, shows so many seconds after the last answer, minus the visits that were
+        acknowledged."""
+        shown: list[int] = []
+
+        def read(store: CounterStore) -> None:
+            shown.append(store.read(self.world.now + DEADLINE).pageviews - self.outcome.acknowledged)
+
+        for store in (*self.stores, self._store(self.places[0])):
+            self.world.start(lambda store=store: read(store), seconds)  # type: ignore[misc]
+        self.world.run()
+        return shown
 
     def stream(self, rate: float, seconds: float) -> Outcome:
         """Visits arrive at random, `rate` a second for `seconds`; an idle container takes each, the warmest first, and
@@ -157,7 +170,7 @@ class Simulation:
                 self.world.sleep(self.world.random.expovariate(rate))
 
         self.world.start(arrive)
-        return self._finish()
+        return self.finish()
 
     def _store(self, place: SlowDocuments) -> CounterStore:
         world = self.world
@@ -179,7 +192,12 @@ class Simulation:
         outcome.times.append(self.world.now - arrived)
         outcome.lags.append(outcome.acknowledged - shown.pageviews)
 
-    def _finish(self) -> Outcome:
+    def visit(self, store: CounterStore) -> None:
+        """One visit now."""
+        self._visit(store, self.world.now)
+
+    def finish(self) -> Outcome:
+        """Let all that was started come to its end, and settle the accounts."""
         outcome, began = self.outcome, self.world.now
         self.world.run()
         outcome.seconds = self.world.now - began

@@ -19,6 +19,16 @@ def test_a_crowd_is_counted_and_hardly_slowed(containers: int, visits: int) -> N
     assert outcome.quantile(0.99) < 10 * REQUEST_SECONDS
 
 
+@pytest.mark.parametrize("containers", [2, 6, 16, 64])
+@pytest.mark.parametrize("visits", [1, 3, 25])
+def test_two_seconds_after_a_crowd_everybody_is_exact(containers: int, visits: int) -> None:
+    """Every container shows all visits that were acknowledged, and so does a new one."""
+    simulation = Simulation(containers, REQUEST_SECONDS)
+    simulation.burst(visits)
+
+    assert set(simulation.shown_after(2.0)) == {0}
+
+
 def test_one_container_makes_one_request_a_visit() -> None:
     """A container alone needs 1.05 storage requests a visit at most, its listings included."""
     outcome = Simulation(1, REQUEST_SECONDS).burst(1_000)
