@@ -15,7 +15,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from bench import live, visitors
+from bench import live, rankings, visitors, year
 from bench.cost import SECONDS_A_MONTH, Prices
 from bench.simulation import Simulation
 
@@ -34,6 +34,8 @@ def sections(prices: Prices) -> dict[str, list[Section]]:
         "crowd": [(f"{n} containers at once, 25 visits each", partial(live.crowd, n)) for n in (1, 4, 16, 32)],
         "growth": [("A million visitors", live.growth)],
         "visitors": [("Exact list or sketch: what a visit writes", visitors.sizes), ("The estimate", visitors.errors)],
+        "rankings": [("Invented paths: sizes of the probation, and views until admission", rankings.choices)],
+        "year": [("A year of a small site: true and shown", year.rows), ("A flood of invented names", year.flood)],
         "faults": [("One storage request in five goes wrong: count minus acknowledged", _faults)],
         "element": [("What the page loads", _element)],
         "simulation": [("In virtual time, 20 ms a storage request", lambda: _simulation(prices))],

@@ -60,16 +60,11 @@ def outcome(probation: int, admitted: int, pages: int, invented: float) -> tuple
 def choices() -> Iterator[Row]:
     """Sizes of the probation and thresholds, at 20 % and at 50 % of invented paths."""
     for pages in (30, 150, 10_000):
-        for probation, admitted in ((0, 1), (16, 3), (32, 3), (64, 2), (64, 3), (64, 4), (128, 3)):
+        for probation, admitted in ((1, 1), (32, 3), (64, 2), (64, 3), (64, 4), (128, 3)):
             told = []
             for invented in (0.2, 0.5):
-                taken, top, missing = outcome(probation or 1, admitted, pages, invented)
+                taken, top, missing = outcome(probation, admitted, pages, invented)
                 told.append(
                     f"{invented:.0%}: {taken} places, {top} of {min(pages + MONTHS, 100)}, {missing:.2%} missing"
                 )
             yield f"{pages:,} pages, probation {probation}, admitted at {admitted}", "; ".join(told), ""
-
-
-if __name__ == "__main__":
-    for row in choices():
-        print(row)

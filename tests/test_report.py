@@ -7,8 +7,11 @@ the difference before it is kept.
 import json
 import math
 import os
+import random
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,10 +20,11 @@ import pytest
 from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_ceiling import full as fullest
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.budget import Budget, budget
-from counter.report import COLUMNS, MAX_BYTES, NotPublished, compose
+from counter.report import COLUMNS, MAX_BYTES, PERIODS, NotPublished, compose
 from counter.settings import Settings
 from counter.tally import Limits, Tally, Visit
 from privacy import visitor_hash
@@ -148,6 +152,37 @@ def once_more() -> tuple[Tally, datetime]:
     return second_day()
 
 
+def pages() -> tuple[Tally, datetime]:
+    """Eleven weeks of a blog whose visitors come from a few sites, with a name that is meant to be clicked on."""
+    chance, tally, visits = random.Random(1), Tally.empty(), 0
+    paths = [
+        "/",
+        "/",
+        "/",
+        "/blog",
+        "/about.html",
+        "/cv",
+        "/win.evil.com/prize",
+        "/\u05e9\u05dc\u05d5\u05dd",
+        "/x@evil.com",
+    ]
+    hosts = [None, None, "google.com", "news.ycombinator.com", "evil.example"]
+    for ago in range(81, -1, -1):
+        at = NOON - DAY * ago
+        for _ in range(chance.randrange(5, 15) * (6 if ago == 1 else 1)):
+            visits += 1
+            visitor, page, source = (
+                visitor_hash("s", str(chance.randrange(300))),
+                chance.choice(paths),
+                chance.choice(hosts),
+            )
+            visit = Visit(f"v{visits:07}", str(at.date()), visitor, page=page, source=source)
+            tally = tally.add(visit, at.timestamp(), Limits())
+        for reason in ("crawler", "reload", "origin"):
+            tally = tally.add(Visit(f"{reason}{ago}", str(at.date()), reason=reason), at.timestamp(), Limits())
+    return tally, NOON
+
+
 SCENES = {
     "nothing-yet": nothing_yet(),
     "first-day": first_day(),
@@ -164,7 +199,15 @@ SCENES = {
     "months-kept": months_kept(),
     "quiet-week": quiet(),
     "once-more": once_more(),
+    "pages": pages(),
+    "pages-by-week": pages(),
+    "pages-by-month": pages(),
 }
+
+
+def period_of(name: str) -> str:
+    """What the report of a scene is about."""
+    return name.rpartition("-by-")[2] if "-by-" in name else "day"
 
 
 def mail(title: str, body: str) -> str:
@@ -183,7 +226,7 @@ def stored(body: str) -> Any:
 @pytest.mark.parametrize("name", SCENES)
 def test_report_reads_as_reviewed(name: str) -> None:
     """Each report is, word by word, the one that somebody has read and found good."""
-    title, body = composed(*SCENES[name], "example.org", again=name == "once-more")
+    title, body = composed(*SCENES[name], "example.org", period_of(name), again=name == "once-more")
     path = SNAPSHOTS / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(mail(title, body), encoding="utf-8")
@@ -194,7 +237,7 @@ def test_report_reads_as_reviewed(name: str) -> None:
 @pytest.mark.parametrize("name", SCENES)
 def test_report_fits_a_phone(name: str) -> None:
     """No line in front of the document is wider than a phone, the subject is one short line of ASCII."""
-    title, body = composed(*SCENES[name], "example.org")
+    title, body = composed(*SCENES[name], "example.org", period_of(name))
 
     assert title.isascii()
     assert title.isprintable()
@@ -346,6 +389,53 @@ def test_not_counted_in_30_days_is_30_days() -> None:
     days = {str(NOON.date() - DAY * ago): day(1, crawler=1) for ago in range(40)}
 
     assert "NOT COUNTED IN 30 DAYS\nCrawlers, like search engines: 30\n" in composed(whole(days), NOON, None)[1]
+
+
+@pytest.mark.parametrize("name", ["pages", "pages-by-week", "pages-by-month"])
+def test_no_name_is_a_link(name: str) -> None:
+    """Names that clients made up are text: no mail program finds an address in them."""
+    _, body = composed(*SCENES[name], None, period_of(name))
+    text = body.partition("THE COUNTER AS IT IS STORED")[0]
+
+    assert not re.search(r"\w\.(com|example)|@|://", text)
+    assert "google[.]com" in text
+
+
+def news(numbers: list[int], **more: Any) -> str:
+    """What a report tells in front of its tables, for page views of so many days, the last of them today's."""
+    _, body = composed(whole(past(NOON, numbers), **more), NOON, None)
+    return " ".join(body.partition("\n\n")[2].partition("PAGE VIEWS")[0].split())
+
+
+@pytest.mark.parametrize(
+    "numbers, said",
+    [
+        ([40] * 2 + [25, 3], "A milestone: 100 page views in all, passed yesterday."),
+        ([40] * 2 + [19, 3], ""),
+        ([40] * 2 + [20, 3], "A milestone: 100 page views in all, passed yesterday."),
+        ([90, 950, 3], "A milestone: 1,000 page views in all, passed yesterday."),
+        ([5] * 30 + [21, 1], "Yesterday was the busiest day of all, with 21 page views. Yesterday had 21 page views, "
+                             "and a usual day 5: did somebody link to the site?"),
+        ([5] * 30 + [15, 1], "Yesterday was the busiest day of all, with 15 page views."),
+        ([30] + [5] * 40 + [20, 1], "Yesterday was the busiest day since 10 October 2026, with 20 page views."),
+        ([30] + [5] * 20 + [10, 1], ""),
+    ],
+)  # fmt: skip
+def test_what_is_news_is_told(numbers: list[int], said: str) -> None:
+    """A milestone when it is passed, a busiest day since more than four weeks, a spike over three times the usual."""
+    assert (
+        news(numbers).removeprefix("Nothing was counted for 7 days. Is the snippet still on the page?").strip() == said
+    )
+
+
+def test_a_full_document_with_pages_fits_a_mail() -> None:
+    """With every ranking, set and history full the report stays below 64 KB, in any script and for every period."""
+    for sketches, period in product((False, True), PERIODS):
+        tally = fullest(Limits(), "\U0001f44b", 10**5, sketches=sketches)
+        title, body = composed(tally, datetime(2026, 9, 21, 12, tzinfo=UTC), "example.org", period)
+
+        assert size(title, body) <= MAX_BYTES < LIMIT
+        assert stored(body)["pageviews"] == tally.pageviews
 
 
 def size(title: str, body: str) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from counting import Counter
+from test_ceiling import full as fullest
 
 from counter.store import Unavailable
-from counter.tally import Visit
+from counter.tally import Limits, Visit
 from privacy import visitor_hash
 
 OWNER = {"Authorization": "Bearer a-token-long-enough"}
@@ -272,3 +273,15 @@ def test_the_backup_is_the_document() -> None:
     assert json.loads(answer.body) == json.loads(data)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="counter.json"'
     assert b"seen" not in counter.ask("/stats?format=backup").body
+
+
+def test_statistics_stay_small() -> None:
+    """With 400 days, 240 months, 260 weeks and 200 pages with names as long as they may be, in any script, they are
+    below 160 KB, and so are those for anyone."""
+    data = fullest(Limits(), "\u8a9e", 10**4, sketches=True).encode()
+    for public in ("true", "false"):
+        counter = Counter(data, REPORT_TOKEN="a-token-long-enough", PUBLIC_STATS=public)
+        answer = counter.ask("/stats", headers=None if public == "true" else OWNER)
+
+        assert len(json.loads(answer.body)["pages"]["top"]) == 200
+        assert len(answer.body) < 160 * 1024
