@@ -18,6 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, islice
+from typing import NamedTuple
 
 PRECISION = 14
 """The set of all visitors has 2^14 registers."""
@@ -121,14 +122,11 @@ class Sketch:
         return sketch
 
 
-class Seen:
+class Seen(NamedTuple):
     """The set of visitors seen: a list up to a limit, a sketch beyond. Immutable."""
 
-    __slots__ = ("hashes", "sketch")
-
-    def __init__(self, hashes: tuple[str, ...] = (), sketch: Sketch | None = None) -> None:
-        self.hashes = hashes
-        self.sketch = sketch
+    hashes: tuple[str, ...] = ()
+    sketch: Sketch | None = None
 
     @classmethod
     def of(cls, hashes: Iterable[str], limit: int, sketch: Sketch | None = None) -> Seen:

@@ -11,6 +11,7 @@ docs/decisions/0016-rankings.md has the measurements.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from counter.history import is_whole, plus
@@ -24,23 +25,18 @@ Row = tuple[int, ...]
 _EMPTY: Row = (0, 0, 0)
 
 
+@dataclass(slots=True)
 class Ranking:
     """Names with their views. Mutable: make a `copy` first."""
 
-    __slots__ = ("months", "names", "probation", "views")
-
-    def __init__(self) -> None:
-        self.months: Sequence[str] = ()
-        self.names: dict[str, Row] = {}
-        self.probation: dict[str, Row] = {}
-        self.views = _EMPTY
+    months: Sequence[str] = ()
+    names: dict[str, Row] = field(default_factory=dict)
+    probation: dict[str, Row] = field(default_factory=dict)
+    views: Row = _EMPTY
 
     def copy(self) -> Ranking:
         """An independent copy."""
-        copy = Ranking()
-        copy.months, copy.names, copy.probation = self.months, dict(self.names), dict(self.probation)
-        copy.views = self.views
-        return copy
+        return Ranking(self.months, dict(self.names), dict(self.probation), self.views)
 
     @property
     def other(self) -> Row:
@@ -115,16 +111,14 @@ class Ranking:
     @classmethod
     def parse(cls, content: Any) -> Ranking:
         """The ranking from its JSON `content`. Raises ValueError."""
-        ranking = cls()
         try:
-            ranking.months = [str(month) for month in content["months"]][:2]
-            ranking.names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
-            ranking.probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
-            ranking.views = _row(content["views"], 3)
-            "".join((*ranking.names, *ranking.probation)).encode()  # a lone surrogate could not be stored again
+            months = [str(month) for month in content["months"]][:2]
+            names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
+            probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
+            "".join((*names, *probation)).encode()  # fails for half of a surrogate pair, which could not be stored
+            return cls(months, names, probation, _row(content["views"], 3))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError("it is no ranking") from error
-        return ranking
 
 
 def _viewed(row: Row, column: int) -> Row:
