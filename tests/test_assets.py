@@ -26,10 +26,10 @@ class NoStore:
         raise AssertionError(name)
 
 
-def ask(path: str, method: str = "GET", **headers: str) -> Response:
+def ask(path: str, method: str = "GET", settings: Settings | None = None, **headers: str) -> Response:
     """What a counter without a storage answers."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    api = Api(Settings(), NoStore(), NoStore, lambda: 0.0)  # type: ignore[arg-type]
+    api = Api(settings or Settings(), NoStore(), NoStore, lambda: 0.0)  # type: ignore[arg-type]
     return api.answer(Request(method, path, "id", 9.0, sent))
 
 
@@ -87,3 +87,12 @@ def test_a_visit_does_not_pay_for_it() -> None:
     """Starting the counter neither imports the module that serves files nor reads them."""
     code = "import sys, func; sys.exit('counter.assets' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_public_page_says_so() -> None:
+    """Where anybody may see the numbers the page asks for them without a token; it is another file then."""
+    public = ask("/owner", settings=Settings(public_stats=True))
+
+    assert b"<html data-public " in public.body
+    assert b"<html data-public " not in ask("/owner").body
+    assert public.headers["ETag"] != ask("/owner").headers["ETag"]
