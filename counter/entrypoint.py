@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from traceback import walk_tb
 
 from counter.answer import error, failed, respond
 from counter.api import Api, unhealthy
@@ -65,7 +66,5 @@ def internal_error(request: Request, settings: Settings | None = None) -> Respon
 
 
 def _place(unexpected: BaseException) -> str:
-    trace = unexpected.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    *_, (frame, line) = walk_tb(unexpected.__traceback__)
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}"
