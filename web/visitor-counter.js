@@ -60,8 +60,8 @@ const gather = async () => {
   for (const tag of tags) {
     const wish = {}, src = tag.getAttribute("src") || script && new URL("counter", script.src)
     for (const {name, value} of tag.attributes) wish[name] = value || name
-    if (!src) continue
-    const [address, query] = new URL(src, document.baseURI).href.split("?")
+    const [address, query] = src && attempt(() => new URL(src, document.baseURI).href.split("?")) || []
+    if (!address) continue
     const named = wish.page != "page" && wish.page, page = path(named || location)
     tag.address = address
     tag.show = wish.show || (named ? "page" : "count")

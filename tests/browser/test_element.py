@@ -488,6 +488,13 @@ def test_address_comes_later(counter: FakeCounter, visitor: Visitor) -> None:
     shown(page, "1,234")
 
 
+def test_no_address(counter: FakeCounter, visitor: Visitor) -> None:
+    """An element whose `src` is no address shows its fallback, and the others on the page are not disturbed."""
+    page = visitor.open(counter.page(f'<visitor-counter src="http://[">many</visitor-counter>{ELEMENT}'))
+    shown(page, "1,234", 1)
+    shown(page, "many")
+
+
 def test_attributes_change(counter: FakeCounter, visitor: Visitor) -> None:
     """A change of `show` shows another number of the same answer; one of `src` asks there."""
     page = visitor.open(counter.page(ELEMENT))
