@@ -157,10 +157,8 @@ class Api:
         return 200, {**state, "timestamp": iso(self._today()), **({"warnings": warnings} if warnings else {})}, {}
 
     def _stats(self, request: Request) -> Answer:
-        owner, has_token = (
-            is_owner(request, self.settings),
-            {"authorization", "token"} & {*request.headers, *request.query},
-        )
+        owner = is_owner(request, self.settings)
+        has_token = {"authorization", "token"} & {*request.headers, *request.query}
         if not owner and (has_token or not self.settings.public_stats):
             return _unauthorized()
         if owner:

@@ -13,6 +13,7 @@ from counter.request import PAGE_VIEW, Request
 from counter.settings import Settings
 
 _VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_PRIVACY_HEADERS = ("sec-gpc", "dnt")
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 T = TypeVar("T")
@@ -44,7 +45,9 @@ class PageView:
                 return default
             return parsed
 
-        is_private, site = wants_privacy(request), request.headers.get("origin") or request.headers.get("referer", "")
+        site = request.headers.get("origin") or request.headers.get("referer", "")
+        # The browser says that its user does not want to be recognised.
+        is_private = any(request.headers.get(name, "").strip() == "1" for name in _PRIVACY_HEADERS)
         return cls(
             vid=None if is_private else take("vid", _vid, None),
             page=take("page", page_path, None),
@@ -65,11 +68,6 @@ def reason_not_to_count(view: PageView, request: Request, settings: Settings) ->
     if not settings.allowed_origins.allow(request.headers.get("origin")):
         return "origin"
     return "reload" if view.reload else None
-
-
-def wants_privacy(request: Request) -> bool:
-    """Whether the browser says that its user does not want to be recognised."""
-    return request.headers.get("sec-gpc", "").strip() == "1" or request.headers.get("dnt", "").strip() == "1"
 
 
 def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
