@@ -81,7 +81,21 @@ class Badge:
 
     def svg(self, tally: Tally, today: str) -> bytes:
         """The badge with the number in `tally`. The same number gives the same bytes."""
-        return _draw(self.label, self.message(tally, today), self.color).encode()
+        label, number, color = self.label, self.message(tally, today), self.color
+        left, right = width(label) + 2 * _PADDING, width(number) + 2 * _PADDING
+        total, name = left + right, f"{label}: {number}".translate(_ESCAPES)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" viewBox="0 0 {total} 20" role="img"'
+            f' aria-label="{name}"><title>{name}</title>'
+            '<linearGradient id="s" x2="0" y2="100%"><stop offset="0" stop-color="#bbb" stop-opacity=".1"/>'
+            '<stop offset="1" stop-opacity=".1"/></linearGradient>'
+            f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath>'
+            f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#555"/>'
+            f'<rect x="{left}" width="{right}" height="20" fill="{color}"/>'
+            f'<rect width="{total}" height="20" fill="url(#s)"/></g>'
+            '<g text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">'
+            f"{_text(label, left / 2, '#fff')}{_text(number, left + right / 2, text_color(color))}</g></svg>\n"
+        ).encode()
 
 
 @cache
@@ -117,23 +131,6 @@ def width(text: str) -> int:
 def text_color(background: str) -> str:
     """White or black, whichever is readable on `background` (`#rrggbb`): the contrast is at least 4.5 to 1."""
     return "#fff" if 1.05 / (_luminance(background) + 0.05) >= 4.5 else "#000"
-
-
-def _draw(label: str, number: str, color: str) -> str:
-    left, right = width(label) + 2 * _PADDING, width(number) + 2 * _PADDING
-    total, name = left + right, f"{label}: {number}".translate(_ESCAPES)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" viewBox="0 0 {total} 20" role="img"'
-        f' aria-label="{name}"><title>{name}</title>'
-        '<linearGradient id="s" x2="0" y2="100%"><stop offset="0" stop-color="#bbb" stop-opacity=".1"/>'
-        '<stop offset="1" stop-opacity=".1"/></linearGradient>'
-        f'<clipPath id="r"><rect width="{total}" height="20" rx="3" fill="#fff"/></clipPath>'
-        f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#555"/>'
-        f'<rect x="{left}" width="{right}" height="20" fill="{color}"/>'
-        f'<rect width="{total}" height="20" fill="url(#s)"/></g>'
-        '<g text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">'
-        f"{_text(label, left / 2, '#fff')}{_text(number, left + right / 2, text_color(color))}</g></svg>\n"
-    )
 
 
 def _text(text: str, middle: float, color: str) -> str:
