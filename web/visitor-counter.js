@@ -64,8 +64,8 @@ const gather = async () => {
     if (!address) continue
     const named = wish.page != "page" && wish.page, page = path(named || location)
     tag.address = address
-    tag.show = wish.show || (named ? "page" : "count")
-    if (wish.page || tag.show == "page") wish.page = page
+    tag.shown = wish.show || (named ? "page" : "count")
+    if (wish.page || tag.shown == "page") wish.page = page
     if (page == here && !/peek/.test(query)) wish.counts = true
     if (isPrivate) wish.remember = "none"
     tag.wish = Object.assign(groups[address + (page != here && page)] ||= {}, wish)
@@ -94,14 +94,14 @@ customElements.define("visitor-counter", class extends HTMLElement {
   }
   async draw(asked) {
     if (this.asked == (this.asked = asked)) return
-    const name = this.wish.remember != "none" && this.show != "page" && this.address + this.show
+    const name = this.wish.remember != "none" && this.shown != "page" && this.address + this.shown
     if (kept(name)) this.span.textContent = kept(name)
-    const answer = await asked, value = answer[this.show], number = value?.visitors ?? value?.count ?? value
+    const answer = await asked, value = answer[this.shown], number = value?.visitors ?? value?.count ?? value
     if (this.asked != asked) return
     const good = Number.isFinite(number)
     if (good) this.span.textContent = attempt(() => number.toLocaleString(this.closest("[lang]").lang)) || number.toLocaleString()
     if (good && name) kept(name, this.span.textContent)
-    if (answer.ok && !good) say("no number for " + this.show)
+    if (answer.ok && !good) say("no number for " + this.shown)
     this.dispatchEvent(new CustomEvent(good ? "load" : "error", {detail: answer}))
   }
 })

@@ -108,7 +108,7 @@ def test_react(counter: FakeCounter, visitor: Visitor, package: Package) -> None
 
 
 def test_vue(counter: FakeCounter, visitor: Visitor, package: Package) -> None:
-    """Vue takes the element away and makes another, with another `show`: the view is one, and its answer is shared."""
+    """Vue changes `show`, takes the element away and makes another: the view is one, and its answer is shared."""
     counter.scripts["/vue.js"] = package("vue/dist/vue.global.prod.js")
     script = """<script type="module">
       const {createApp, ref} = Vue
@@ -120,10 +120,12 @@ def test_vue(counter: FakeCounter, visitor: Visitor, package: Package) -> None:
     </script>"""
     page = visitor.open(counter.page(f'<div id="app"></div>{script}', head='<script src="/vue.js"></script>'))
     shown(page, "1,234")
+    page.evaluate("show.value = 'unique'")
+    shown(page, "320")
     page.evaluate("on.value = false")
     settle(page)
-    page.evaluate("show.value = 'unique'; on.value = true")
-    shown(page, "320")
+    page.evaluate("show.value = 'count'; on.value = true")
+    shown(page, "1,234")
 
     assert counter.bodies == [{"page": "/page", "vid": counter.visitors[0]}]
 
