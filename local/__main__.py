@@ -111,9 +111,9 @@ async def serve(here: "Serving | Hosting", folder: DataFolder, welcome: Callable
         await here.stop()
 
 
-def show_mail(message: Message) -> None:
-    """Print a mail sent by the function."""
-    print(f"\n  Mail: {message.title}\n" + "".join(f"    {line}\n" for line in message.body.splitlines()), flush=True)
+def show_mail(port: int, message: Message) -> None:
+    """Print one line for a mail sent by the function, and where all of it is."""
+    print(f"  Mail: {message.title} (http://localhost:{port}/mailbox)", flush=True)
 
 
 def check_machine(cloud: str) -> None:
@@ -155,7 +155,7 @@ def on_oracle(options: argparse.Namespace, config: Mapping[str, str], faults: Fa
         host=options.host,
         port=options.port,
         on_line=print_line,
-        on_message=show_mail,
+        on_message=partial(show_mail, options.port),
     )
 
 
@@ -172,7 +172,7 @@ def on_another_cloud(options: argparse.Namespace, config: Mapping[str, str]) -> 
         containers=options.containers,
         config=config,
         on_line=print_line,
-        on_message=show_mail,
+        on_message=partial(show_mail, options.port),
         latency=options.latency / 1000,
     )
     return Hosting(here, host=options.host, port=options.port)

@@ -27,6 +27,7 @@ from local.loop_thread import running
 
 Build = Callable[[Recipe, Path], None]
 PYTHON = sys.executable
+pytestmark = pytest.mark.timeout(1800)  # pip takes its time on a busy machine
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = ("pytest", "_pytest", "pygments", "Cython", "wheel", "pbr", "setuptools", "aiohttp", "yarl", "OpenSSL")
 LOADED = """

@@ -126,6 +126,34 @@ def test_even_a_hard_kill_leaves_no_process(function: Path, tmp_path: Path) -> N
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("cloud", ["oracle", *CLOUDS])
+def test_a_first_start_behind_a_proxy_is_quiet(cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment is for the way out: nothing here goes through it. A first visit prints no warning, and
+    a report one line, with where all of it is."""
+    if cloud != "oracle":
+        needed(cloud)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = Running("--cloud", cloud, "--port", str(port), "--data", tmp_path / "data")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    prefix = "api" if cloud == "azure" else "v1"
+    with opener.open(f"http://127.0.0.1:{port}/{prefix}/counter?vid=me", timeout=60) as answer:
+        assert json.load(answer)["count"] == 1
+    with opener.open(f"http://127.0.0.1:{port}/invoke", b'{"path": "/report"}', timeout=60) as answer:
+        assert answer.status == 200
+    running.process.send_signal(signal.SIGINT)
+    printed, errors = running.process.communicate(timeout=60)
+
+    # Azure's function says that it has made its table.
+    assert [line for line in errors.splitlines() if line and "begins at 0" not in line] == []
+    assert [line for line in printed.splitlines() if line] == [
+        f"  Mail: Visitor counter: 1 page view today, the first day (http://localhost:{port}/mailbox)"
+    ]
+
+
 def test_the_secrets_are_kept_between_runs(function: Path, tmp_path: Path) -> None:
     """Salt and token are random, are kept in a file only the owner can read, and --set overrides them."""
     arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)

@@ -27,6 +27,8 @@ def connect(
         retries={"mode": "standard", "total_max_attempts": 1},
         parameter_validation=False,
         max_pool_connections=1,
+        # A laptop's engine is on this machine, and a proxy in the environment is for the way out.
+        proxies={} if endpoint else None,
     )
     try:
         client = (session or get_session()).create_client(
