@@ -21,7 +21,7 @@ OWN = {"counter", "counter_store", "privacy", "clouds", "func", "first", "local"
 # first visit needs it, add it here; if not, import it where it is needed.
 ORACLE = """
 base64 calendar copy cryptography dataclasses email fnmatch glob hashlib hmac http importlib json ntpath pathlib
-platform quopri select unicodedata urllib uuid zlib
+platform queue quopri select unicodedata urllib uuid zlib
 """
 PROXY = "bz2 lzma shutil tempfile"
 """Of urllib.request, for the proxy that leads to the stand-in here."""

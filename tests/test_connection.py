@@ -170,6 +170,20 @@ def test_no_time_left_is_nothing_sent(server: Server) -> None:
     assert late.value.in_doubt is False
 
 
+def test_a_name_that_is_looked_up_for_too_long_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's look-up of a name has no deadline, and the request has."""
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(60))
+    start = time.monotonic()
+    with pytest.raises(Unavailable) as slow:
+        ask(Connection("https://storage.example"), 0.2)
+    took = time.monotonic() - start
+    done.set()
+
+    assert took < 10
+    assert slow.value.in_doubt is False
+
+
 def test_a_name_that_does_not_exist_was_sent_nothing() -> None:
     """A host that cannot be found leaves no doubt."""
     with pytest.raises(Unavailable) as unknown:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from clouds.bounded import bounded
 from clouds.oracle.function.settings import Proxy
 from counter.store import Misconfigured, Unavailable
 
@@ -114,7 +115,7 @@ class Connection:
                 del self._context
                 return self._open(deadline)
             raise Misconfigured("The storage's certificate is not to be trusted: is there a proxy between?") from error
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, Unavailable) as error:
             raise Unavailable("The storage could not be reached.", in_doubt=False) from error
 
     def _tunnel(self, opened: socket.socket, proxy: Proxy, deadline: float) -> None:
@@ -172,9 +173,11 @@ def _send(opened: socket.socket, data: bytes, deadline: float) -> None:
 
 
 def _connect(host: bytes, port: int, deadline: float) -> socket.socket:
-    """A connection to the first address of the host that answers. The system's own look-up of names has no deadline."""
+    """A connection to the first address of the host that answers."""
     problem: OSError | None = None
-    for family, kind, protocol, _, found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    # The system's own look-up of a name has no deadline, so it runs in a thread.
+    addresses = bounded(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), _left(deadline))
+    for family, kind, protocol, _, found in addresses:
         opened = socket.socket(family, kind, protocol)
         try:
             opened.settimeout(min(CONNECT_SECONDS, _left(deadline)))
