@@ -221,7 +221,18 @@ def test_the_counter_keeps_the_contract(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_every_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
-    """So it is on every other cloud, with its own engine, and whichever gateway stands before its function."""
+    """So it is on every other cloud, with its own engine."""
+    with Hosting(needed(cloud)(tmp_path, containers=1, config=CONFIG)) as here:
+        done = run(here.url + here.here.entrypoint.prefix, tmp_path, "--alone")
+
+    assert (done.status, done.broken) == (0, [])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_way_to_a_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
+    """And whichever of a cloud's gateways stands before its function."""
     for way in ways(cloud, tmp_path):
         laptop = needed(cloud)(tmp_path / way, containers=1, config=CONFIG)
         laptop.entrypoint = laptop.entrypoints[way]

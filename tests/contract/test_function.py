@@ -125,6 +125,13 @@ def test_peek_only_looks(counter: Counter, query: str, method: str) -> None:
     assert answer.told["count"] == counter.seen[-1].count
 
 
+def test_a_page_has_one_form(counter: Counter) -> None:
+    """However a page's path is written, the answer names it in one form, with no number where none is known."""
+    for sent in ("/contract/never-there", "%2Fcontract%2Fnever-there%2F", "/contract//never-there/index.html%3Fa%3Db"):
+        answer = counter.still(lambda sent=sent: counter.ask(f"/counter?peek=1&page={sent}"))  # type: ignore[misc]
+        assert answer.told["page"] == {"path": "/contract/never-there", "count": None}
+
+
 def test_the_bare_number(counter: Counter) -> None:
     """With as=number the answer is the page views alone."""
     answer = counter.still(lambda: counter.ask("/counter?peek=1&as=number"))
@@ -338,7 +345,7 @@ def test_stats_are_complete(owner: Caller) -> None:
 
 
 def test_stats_know_the_days(owner: Caller, visits: Visits) -> None:
-    """/stats has a day for the visits of this run, and every day has its three numbers."""
+    """/stats has a day for the visits of this run, and every day has its four numbers."""
     told = owner.ask("/stats", headers=owner.bearer()).told
 
     lately = sum(told["days"][day]["pageviews"] for day in sorted(told["days"])[-2:])  # midnight may just have passed
@@ -346,7 +353,7 @@ def test_stats_know_the_days(owner: Caller, visits: Visits) -> None:
     assert max(told["days"]) <= told["today"]
     for day, numbers in told["days"].items():
         assert DAY.fullmatch(day)
-        assert set(numbers) == {"pageviews", "newVisitors", "filtered"}
+        assert set(numbers) == {"pageviews", "visitors", "newVisitors", "filtered"}
 
 
 def test_stats_never_count(counter: Counter, owner: Caller) -> None:
