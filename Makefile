@@ -88,7 +88,7 @@ lock: ## update the lock files after changing requirements; needs uv. ARGS=--upg
 	    --universal --python-version 3.11 --generate-hashes --no-annotate -o tests/requirements.lock $(ARGS) >/dev/null
 
 clean: ## remove everything that was installed, and all caches
-	rm -rf $(VENV) clouds/*/laptop/engine/node_modules tests/postman/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) clouds/*/laptop/engine/node_modules tests/postman/node_modules tests/browser/packages/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # To run the counter: the function's packages, and those that replace its cloud.

@@ -17,6 +17,7 @@ FOLDERS = [
     ROOT / ".github",
     ROOT / "tests",
     ROOT / "tests" / "postman",
+    ROOT / "tests" / "browser" / "packages",
     *sorted(path for path in (ROOT / "clouds").iterdir() if path.is_dir()),
 ]
 FOLDERS += sorted([*(ROOT / "clouds").glob("*/laptop/engine"), *(ROOT / "clouds").glob("*/t*")])
