@@ -437,6 +437,17 @@ def test_named_page(counter: FakeCounter, visitor: Visitor, attribute: str, path
     assert [body["page"] for body in counter.bodies] == [named]
 
 
+@pytest.mark.parametrize("how", ["", "async "], ids=["before the page", "async"])
+def test_script_that_does_not_wait(counter: FakeCounter, visitor: Visitor, how: str) -> None:
+    """Wherever the script stands, it asks once the whole page is there, for all elements."""
+    body = f"{ELEMENT}{'<p>Text</p>' * 2_000}<visitor-counter page></visitor-counter>"
+    page = visitor.open(counter.page(body, script=SCRIPT.replace("defer ", how)))
+    shown(page, "1,234")
+    settle(page)
+
+    assert [body["page"] for body in counter.bodies] == ["/page"]
+
+
 def test_index_of_posts(counter: FakeCounter, visitor: Visitor) -> None:
     """An element that names another page reads its number and counts nothing; the one of this page counts it."""
     counter.views = {"/posts/a": 41, "/posts/b": 7}
