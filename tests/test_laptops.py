@@ -26,8 +26,8 @@ def test_the_demo_page_counts_and_mails(tmp_path: Path, cloud: str) -> None:
     """The demo page finds the counter, and a direct call for the report puts a mail into the mailbox."""
     with Hosting(needed(cloud)(tmp_path, containers=1)) as hosting:
         page = get(f"{hosting.url}/").decode()
-        (address, *_) = re.findall(r'<visitor-counter [^>]*src="([^"]+)"', page)
-        answers = [json.loads(get(f"{hosting.url}{address}?vid=me")) for _ in range(2)]
+        (address,) = re.findall(r'<script [^>]*src="([^"]*)visitor-counter.js"', page)
+        answers = [json.loads(get(f"{hosting.url}{address}counter?vid=me")) for _ in range(2)]
         hosting.invoke(b'{"path":"/report"}')
         mails = json.loads(get(f"{hosting.url}/mailbox.json"))
 
@@ -42,7 +42,7 @@ def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
     counts = []
     for _ in range(2):
         running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path)
-        url = re.search(r"Counter +(http://\S+)", running.output)
+        url = re.search(r"curl '(http://\S+)\?vid=me'", running.output)
         assert url, running.output
         counts.append(json.loads(get(url[1]))["count"])
         status, errors = running.end(signal.SIGINT)
@@ -56,7 +56,7 @@ def test_latency_slows_storage_down(tmp_path: Path, cloud: str) -> None:
     """With `--latency` each storage request takes that many milliseconds longer, and so does a warm visit."""
     needed(cloud)
     running = Running("--cloud", cloud, "--port", "0", "--data", tmp_path, "--latency", "500")
-    url = re.search(r"Counter +(http://\S+)", running.output)
+    url = re.search(r"curl '(http://\S+)\?vid=me'", running.output)
     assert url, running.output
     get(url[1])
     start = time.monotonic()
