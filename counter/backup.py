@@ -12,13 +12,16 @@ COLUMNS = 72
 
 # What a document can do without, the least missed first: the visits in `recent` and `folded` are long over. After these
 # it is the longest member, but never a total.
-_EXPENDABLE = ("recent", "folded", "seen", "sketch")
+_EXPENDABLE = ("recent", "folded", "people", "seen", "sketch")
 _TOTALS = frozenset({"pageviews", "uniqueVisitors"})
 
 _FORGETS_VISITORS = "Restored from this, the counter counts each returning visitor as new once more."
 _LOSSES = {
     "seen": _FORGETS_VISITORS,
     "sketch": _FORGETS_VISITORS,
+    "people": "Restored from this, who came today, this week or this month is counted once more in it.",
+    "pages": "Restored from this, the counting of pages starts over.",
+    "sources": "Restored from this, the counting of sources starts over.",
     "days": "Restored from this, the history by day starts over.",
 }
 

@@ -106,7 +106,7 @@ class Ranking:
     def content(self) -> dict[str, Any]:
         """The ranking as JSON content."""
         members = (("months", self.months), ("names", self.names), ("probation", self.probation), ("views", self.views))
-        return {key: member for key, member in members if member}
+        return {key: member for key, member in members if member or key == "months"}
 
     @classmethod
     def parse(cls, content: Any) -> Ranking:
@@ -115,7 +115,9 @@ class Ranking:
             months = [str(month) for month in content["months"]][:2]
             names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
             probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
-            "".join((*names, *probation)).encode()  # fails for half of a surrogate pair, which could not be stored
+            "".join(
+                (*months, *names, *probation)
+            ).encode()  # fails for half of a surrogate pair, which could not be stored
             return cls(months, names, probation, _row(content["views"], 3))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError("it is no ranking") from error

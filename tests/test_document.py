@@ -193,6 +193,22 @@ sums = st.fixed_dictionaries(
         "note": values,
     },
 )
+rows = st.lists(st.integers(0, 2**53), min_size=3, max_size=4)
+names = st.dictionaries(st.text(max_size=3), rows | values, max_size=3)
+rankings = st.fixed_dictionaries(
+    {"months": st.lists(st.text(max_size=7), max_size=3), "views": rows}, optional={"names": names, "probation": names}
+)
+sets = st.fixed_dictionaries(
+    {},
+    optional={
+        "seen": st.lists(st.text(max_size=3), max_size=4) | values,
+        "sketch": st.just(Sketch.of(["a"], 12).text()) | st.just(Sketch.of(["a"]).text()) | values,
+        "until": st.integers(-1, 2**40) | values,
+    },
+)
+people = st.dictionaries(
+    st.sampled_from(["day", "week", "month", "other"]), st.dictionaries(days, sets | values, max_size=3), max_size=4
+)
 counters = st.fixed_dictionaries(
     {"pageviews": st.integers(0, 2**50)},
     optional={
@@ -206,6 +222,10 @@ counters = st.fixed_dictionaries(
         "recent": st.lists(st.text(max_size=8) | st.just("journal"), max_size=6) | values,
         "folded": st.lists(st.text(max_size=8), max_size=6) | values,
         "sketch": st.just(Sketch.of(["a" * 64]).text()) | values,
+        "weeks": st.dictionaries(st.text(max_size=8), st.integers(0, 2**40), max_size=3) | values,
+        "people": people | values,
+        "pages": rankings | values,
+        "sources": rankings | values,
         "other": values,
     },
 )
@@ -238,8 +258,9 @@ def test_reading_is_what_json_reads(content: dict[str, Any]) -> None:
         return
     found = stored(tally)
 
-    assert {key: value for key, value in found.items() if key not in ("seen", "sketch", "uniqueVisitors")} == {
-        key: value for key, value in content.items() if key not in ("seen", "sketch", "uniqueVisitors")
+    ours = {"seen", "sketch", "uniqueVisitors", "people", "pages", "sources"}  # kept in one form
+    assert {key: value for key, value in found.items() if key not in ours} == {
+        key: value for key, value in content.items() if key not in ours
     }
     if "sketch" not in content:
         assert list(found["seen"]) == list(content.get("seen", []))

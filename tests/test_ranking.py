@@ -167,6 +167,7 @@ def test_numbers_stay_what_a_document_may_hold() -> None:
         {"months": ["2026-11"], "views": [1, 1, 1], "names": {"/": 3}},
         {"months": ["2026-11"], "views": [1, 1, 1], "names": {"/": [1, 2]}},
         {"months": ["2026-11"], "views": [1, 1, 1], "names": {"/\ud800": [1, 1, 1]}},
+        {"months": ["\ud800"], "views": [1, 1, 1]},
         {"months": ["2026-11"], "views": [1, 1, 1], "probation": {"/": [1, 1, 1]}},
     ],
 )
