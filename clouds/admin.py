@@ -65,10 +65,8 @@ class Counter:
         return len(self._documents.entries(SECONDS))
 
     def complete(self) -> tuple[bytes, int]:
-        """
-        Return the document with the visits in it that wait in the journal, and how many they are. A
-        corrupt document is returned as it is. Raises StoreError, Refused when there is no document.
-        """
+        """Return the document with the visits in the journal, and how many they are. A corrupt document is returned as
+        it is. Raises StoreError, and Refused if there is no document."""
         for _ in range(ATTEMPTS):
             data, version = self.read()
             listing = Listing.of(self._documents.entries(SECONDS))

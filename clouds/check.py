@@ -1,5 +1,4 @@
-"""
-Check whether a counter that runs somewhere works, and print in plain words what to do about what does not.
+"""Check whether a counter that runs somewhere works, and print in plain words what to do about what does not.
 
     make check URL=https://HOST/v1                      counts nothing, and needs no token
     make check URL=... TOKEN=... COUNT=yes REPORT=yes   also looks at /stats, counts one page view, sends one report

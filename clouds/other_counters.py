@@ -1,5 +1,4 @@
-"""
-The numbers of other counters: read from the files they export, and added to a counter document.
+"""The numbers of other counters: read from the files they export, and added to a counter document.
 
 Every reader takes the parts of an export, its text by file name, and returns `Numbers`. What is not understood is
 refused by `NotAnExport`, with what was expected; nothing is guessed.

@@ -1,4 +1,4 @@
-"""Keeps the document and the journal in one DynamoDB table.
+"""Stores the document and the journal in one DynamoDB table.
 
 | port    | request                                             | our Conflict                    |
 |---------|-----------------------------------------------------|---------------------------------|
@@ -8,9 +8,9 @@
 | entries | Scan, consistent, page by page                      |                                 |
 | remove  | BatchWriteItem, 25 at a time                        |                                 |
 
-The SDK would send a conditional write again whose answer was lost, and report its own success as a conflict. Its
-retries are off, the gentle ones for throttling as well: a throttled request is Unavailable, and the loop that owns all
-retries waits. docs/decisions/0010-dynamodb.md has the reasoning.
+The SDK's retries are off. If the answer to a conditional write was lost, the SDK would send it again and report its own
+success as a conflict. A throttled request is Unavailable, and the loop that owns all retries waits.
+docs/decisions/0010-dynamodb.md has the reasoning.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from clouds.packing import pack
 from counter.store import Conflict, Misconfigured, StoreError, Unavailable
 
 BATCH = 25
-"""Items that one BatchWriteItem takes."""
+"""The largest number of items in one BatchWriteItem."""
 
 _THROTTLED = frozenset(
     {
@@ -52,16 +52,16 @@ _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionErro
 _REASONS = {
     "ResourceNotFoundException": "The table was not found: check TABLE_NAME and the region.",
     "AccessDeniedException": "The function may not use the table: check the policy of its role.",
-    "ValidationException": "The table does not take the counter's items: check that TABLE_KEY names its key, a text.",
+    "ValidationException": "The table does not accept the counter's items: TABLE_KEY must be its key, of type string.",
 }
 _UNKNOWN = "The storage does not know the function, or refuses it: check its role and its region."
 
 
 class DynamoDB:
     """Documents in one table: the document in the item `counter_id`, entries as items `counter_id.journal/ENTRY`.
-    `key` is the table's key, `attribute` where an older counter keeps its number, if that is not one that is known.
+    `key` is the table's key, `attribute` an older counter's attribute for its number, if it is not a known one.
 
-    `client` is this object's own; `clock` gives monotonic seconds, and `new_version` a text that was never used."""
+    `client` must not be shared; `clock` returns monotonic seconds, and `new_version` a text that was never used."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class DynamoDB:
             Key=self._item,
             UpdateExpression=update,
             ConditionExpression=condition,
-            # No name is written out: `count`, for one, is a word of DynamoDB's own.
+            # Names are always placeholders, because some of them, like `count`, are reserved words.
             ExpressionAttributeNames={f"#{name}": name for name in re.findall(r"#(\w+)", f"{update} {condition}")},
             ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,
         )
@@ -118,11 +118,9 @@ class DynamoDB:
         return str(new)
 
     def warnings(self) -> tuple[str, ...]:
-        """What is in the item that should not stay, for /health."""
-        told = (
-            f"The table's item has {EXPIRES}, by which DynamoDB deletes it where the table's TTL is on. Switch TTL off."
-        )
-        return (told,) if self._expires else ()
+        """What should be changed in the item, for /health."""
+        warning = f"The table's item has {EXPIRES}, so DynamoDB deletes it if the table's TTL is on. Switch TTL off."
+        return (warning,) if self._expires else ()
 
     def append(self, entry: str, timeout: float) -> None:
         self._ask("put_item", timeout, TableName=self._table, Item={self._key: {"S": self._journal + entry}})
@@ -159,10 +157,11 @@ class DynamoDB:
         request.context["read_timeout"] = self._seconds
 
     def _check(self, response_dict: Mapping[str, Any], **_: Any) -> None:
-        # The SDK takes an answer that was cut off for one that says nothing: "there is no document", or no reason.
-        body, told = response_dict["body"], response_dict["headers"].get("x-amz-crc32")
-        if response_dict["status_code"] < 500 and not (int(told) == zlib.crc32(body) if told else body.endswith(b"}")):
-            raise Unavailable("The storage's answer did not arrive whole.", in_doubt=True)
+        # The SDK treats a truncated answer as an empty one, which would mean "there is no document".
+        body, checksum = response_dict["body"], response_dict["headers"].get("x-amz-crc32")
+        is_whole = int(checksum) == zlib.crc32(body) if checksum else body.endswith(b"}")
+        if response_dict["status_code"] < 500 and not is_whole:
+            raise Unavailable("The storage's answer is incomplete.", in_doubt=True)
 
     def _ask(self, operation: str, timeout: float, **parameters: Any) -> Any:
         if timeout <= 0:
@@ -181,8 +180,8 @@ class DynamoDB:
         except BotoCoreError as error:
             raise Misconfigured(_UNKNOWN) from error
         except Exception as error:
-            # Whatever else the SDK makes of an answer that is none.
-            raise Unavailable("The storage's answer cannot be understood.", in_doubt=True) from error
+            # The SDK raises other errors for invalid answers.
+            raise Unavailable("The storage's answer is invalid.", in_doubt=True) from error
 
 
 def _refused(error: ClientError) -> Conflict | Unavailable | Misconfigured:
@@ -190,7 +189,7 @@ def _refused(error: ClientError) -> Conflict | Unavailable | Misconfigured:
     if code == "ConditionalCheckFailedException":
         return Conflict("Another visit was written at the same moment.")
     if code in _THROTTLED:
-        return Unavailable("The storage is asked too often.", in_doubt=False)
+        return Unavailable("The storage got too many requests.", in_doubt=False)
     if status >= 500:
-        return Unavailable("The storage has a failure of its own.", in_doubt=True)
+        return Unavailable("The storage failed.", in_doubt=True)
     return Misconfigured(_REASONS.get(code, _UNKNOWN))

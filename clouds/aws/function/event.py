@@ -1,16 +1,16 @@
-"""From what AWS Lambda hands to a function to the Request, and from the Response to what it wants back.
+"""Converts a Lambda event to a Request, and a Response to the result that Lambda expects.
 
-| event                                     | told by               | query              | repeated headers         |
+| event                                     | recognised by         | query              | repeated headers         |
 |-------------------------------------------|-----------------------|--------------------|--------------------------|
 | HTTP API, function URL (payload 2.0)      | `requestContext.http` | as it was sent     | joined by commas         |
 | REST API (payload 1.0)                    | `requestContext`      | apart and decoded  | the last, as at Oracle's |
 | load balancer                             | `requestContext.elb`  | apart, not decoded | the last, as at Oracle's |
 | `aws lambda invoke`, a schedule, a tester | no `requestContext`   | none: direct       |                          |
 
-Only a gateway writes `requestContext`, and no client can take it away. What is in it may be anything all the same,
-since whoever may invoke the function can write it too, so every part is looked at with suspicion. Payload 2.0 joins
-what a client sent twice, and that cannot be undone, for a value may have commas of its own; a token or an origin that
-was sent twice is then none, and nobody gains by it.
+Only a gateway adds `requestContext`, and no client can remove it. Its content is still not trusted, because anyone who
+may invoke the function can write it too, so every part is validated. Payload 2.0 joins repeated headers with commas,
+which cannot be undone, because a value may contain commas; a token or an origin that was sent twice is then invalid,
+which helps nobody.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOOK = b'{"peek": true}'
 
 
 def request(event: Any, request_id: str, deadline: float) -> Request:
-    """The request that `event` describes. Raises nothing: what makes no sense is a request that makes none."""
+    """The request in `event`. Never raises: an invalid event becomes an invalid request."""
     if not (isinstance(event, dict) and "requestContext" in event):
         return Request("GET", None, request_id, deadline, body=_LOOK if _is_nobody(event) else _written(event))
     http = _object(_object(event["requestContext"]).get("http"))
@@ -45,17 +45,17 @@ def request(event: Any, request_id: str, deadline: float) -> Request:
 
 
 def response(answer: Response, event: Any) -> dict[str, Any]:
-    """What `answer` is for whoever sent `event`: all of them read the same form. All that the counter says is text, the
-    badge as well."""
-    told = {"statusCode": answer.status, "headers": dict(answer.headers)}
-    told |= {"body": answer.body.decode(), "isBase64Encoded": False}
+    """The result for the sender of `event`: all kinds of gateways read the same format. All answers are text, even the
+    badge."""
+    result = {"statusCode": answer.status, "headers": dict(answer.headers)}
+    result |= {"body": answer.body.decode(), "isBase64Encoded": False}
     if isinstance(event, dict) and "elb" in _object(event.get("requestContext")) and "multiValueHeaders" in event:
-        told["multiValueHeaders"] = {name: [value] for name, value in answer.headers.items()}
-    return told
+        result["multiValueHeaders"] = {name: [value] for name, value in answer.headers.items()}
+    return result
 
 
 def _is_nobody(event: object) -> bool:
-    """Whether nobody visits: a rule, a schedule or a warm-up call that names no path."""
+    """Whether it is no visit: a rule, a schedule or a warm-up call without a path."""
     return isinstance(event, dict) and "path" not in event and ("detail-type" in event or "source" in event)
 
 
@@ -63,17 +63,17 @@ def _written(event: object) -> bytes:
     try:
         return b"" if event is None else json.dumps(event).encode()
     except RecursionError:
-        return _NO_JSON  # the runtime can read what is nested a little deeper than what can be written
+        return _NO_JSON  # nested too deeply to be written, although the runtime could read it
 
 
 def _sent(event: Mapping[str, Any]) -> str:
-    # The path is decoded, and the query is not: a question mark in the path was sent as %3F, and begins no query.
+    # The path is decoded but the query is not, so a question mark in the path was sent as %3F.
     path, query = str(event.get("rawPath")).replace("?", "%3F"), event.get("rawQueryString")
     return f"{path}?{query}" if query else path
 
 
 def _rebuilt(event: Mapping[str, Any]) -> str:
-    # Put together again, for one who decodes it once. What the path begins with does not matter.
+    # Encode the query again, since Request decodes it once. The beginning of the path does not matter.
     parameters = _object(event.get("multiValueQueryStringParameters")) or _object(event.get("queryStringParameters"))
     if "elb" in _object(event["requestContext"]):
         query = urlencode(parameters, doseq=True, quote_via=lambda text, *_: str(text))
@@ -101,7 +101,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
-        return _NO_JSON  # ignored as such by whoever reads the body
+        return _NO_JSON  # ignored by PageView
 
 
 def _object(value: object) -> Mapping[str, Any]:

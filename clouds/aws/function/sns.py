@@ -1,4 +1,4 @@
-"""Sends the report: publishes it to an SNS topic, which mails it to whoever subscribed."""
+"""Sends the report: publishes it to an SNS topic, which mails it to its subscribers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BUSY = frozenset({"Throttled", "Throttling", "ThrottledException", "ThrottlingE
 
 
 class Topic:
-    """An SNS topic, by its ARN. `endpoint` is for another place than the region's own."""
+    """An SNS topic, by its ARN. `endpoint` replaces the region's own address."""
 
     def __init__(self, region: str | None, arn: str, endpoint: str | None = None) -> None:
         self._client: Any = connect("sns", region, endpoint, seconds=PUBLISH_SECONDS)
@@ -26,17 +26,16 @@ class Topic:
     attaches = False
 
     def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
-        """Publishes one message. That it was accepted does not mean that anybody has subscribed. SNS takes a title of
-        one line, ASCII, of at most 100 characters, and 256 KB; reports keep to less.
+        """Publish one message. Success does not mean that there are subscribers. SNS allows a title of one line of
+        ASCII with at most 100 characters, and 256 KB; reports are smaller.
 
-        Raises NotPublished."""
+        Raises NotPublished.
+        """
         try:
             self._client.publish(TopicArn=self._arn, Subject=title, Message=body)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or error.response["Error"]["Code"] in _BUSY:
-                raise NotPublished(
-                    "The notification service is busy or has a failure of its own.", retry=True
-                ) from error
+                raise NotPublished("The notification service is busy or failed.", retry=True) from error
             raise NotPublished(
                 "The topic was not found, or the function may not publish to it: check TOPIC_ARN and the role.",
                 retry=False,

@@ -32,21 +32,19 @@ class Mail:
     """Mails from `sender`, an address of the Communication Services resource at `endpoint`, to `recipients`."""
 
     def __init__(self, endpoint: str, sender: str, recipients: Sequence[str], credential: ManagedIdentity) -> None:
-        # No policy tries again: whoever asked for the report does.
+        # No policy retries: the caller of the report does.
         policies = [BearerTokenCredentialPolicy(credential, SCOPE)]
         self._client: PipelineClient[HttpRequest, object] = PipelineClient(
             endpoint, policies=policies, use_env_settings=False
         )
-        self._encrypted = endpoint.startswith("https:")  # an address without is a laptop's
+        self._encrypted = endpoint.startswith("https:")  # only a laptop's address is not encrypted
         self._sender = sender
         self._recipients = [{"address": recipient} for recipient in recipients]
 
     attaches = True
 
     def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
-        """Sends one mail. That it was accepted does not mean that it arrived, and nobody waits for that.
-
-        Raises NotPublished."""
+        """Send one mail. Success means that it was accepted, not that it was delivered. Raises NotPublished."""
         encoded = base64.b64encode(attachment).decode("ascii")
         file = {"name": "counter.json", "contentType": "application/json", "contentInBase64": encoded}
         request = HttpRequest(
@@ -77,7 +75,7 @@ class Mail:
         if status == 202:
             return
         if status == 429 or status >= 500:
-            raise NotPublished("The mail service is busy or has a failure of its own.", retry=True)
+            raise NotPublished("The mail service is busy or failed.", retry=True)
         raise NotPublished(
             f"The mail service refused the report with {status}: check EMAIL_ENDPOINT, EMAIL_FROM, EMAIL_TO and the "
             "function's role.",
@@ -86,7 +84,8 @@ class Mail:
 
 
 def publisher(environment: Environment) -> Callable[[], Publisher]:
-    """What gives the mail its owner wants, once it is needed; it raises NotPublished where that is not set."""
+    """A function that creates the publisher when it is first needed, and raises NotPublished if a setting is
+    missing."""
     endpoint = environment.read("EMAIL_ENDPOINT", address, None)
     sender = environment.read("EMAIL_FROM", _one_address, None)
     recipients: tuple[str, ...] = environment.read("EMAIL_TO", _addresses, tuple[str, ...]())

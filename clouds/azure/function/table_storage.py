@@ -1,15 +1,16 @@
-"""Keeps the document and the journal in one partition of an Azure Storage table.
+"""Stores the document and the journal in one partition of an Azure Storage table.
 
 | port    | request                                       | our Conflict                                      |
-|---------|-----------------------------------------------|---------------------------------------------------|
-| read    | GET of the row                                |                                                   |
-| write   | merge `if-match: ETAG`, or insert             | 412; 409 EntityAlreadyExists; 404: the row is gone |
-| append  | insert of an empty row, everything in its key | none: EntityAlreadyExists means that it is there  |
-| entries | query of a range of keys                      |                                                   |
-| remove  | batches of at most 100 deletes                |                                                   |
+|---------|-----------------------------------------------|---------------------------------------------------| | read
+| GET of the row                                |                                                   | | write   | merge
+`if-match: ETAG`, or insert             | 412; 409 EntityAlreadyExists; 404: the row is gone | | append  | insert of an
+empty row, everything in its key | none: EntityAlreadyExists means that it is there  | | entries | query of a range of
+keys                      |                                                   | | remove  | batches of at most 100
+deletes                |                                                   |
 
-The SDK's own retries send a conditional write again whose answer was lost, meet their own write as 412, and so make a
-caller count twice: they are off, and so are redirects and the account's second region. docs/decisions/0011 has more.
+The SDK's retries are off, and so are redirects and the account's second region. If the answer to a conditional write
+was lost, the SDK would send it again, get a 412 because of its own write, and make the caller count twice.
+docs/decisions/0011-table-storage.md has the reasoning.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ CONNECT_SECONDS = 1.0
 BATCH = 100
 
 OPTIONS: dict[str, Any] = {"retry_total": 0, "permit_redirects": False, "use_env_settings": False}
-"""For every client of a table: does what it is told, once, and does not ask the environment at each request."""
+"""For every client of a table: no retries, no redirects, and no environment variables."""
 
 _JOURNAL = "journal-"
-_BEHIND = "journal."  # the first key behind all that begin with the above
+_BEHIND = "journal."  # the first key after all that begin with the prefix
 
 _VERSION = re.compile(r'W/"[^"]+"')
 _GONE = ("ResourceNotFound", "EntityNotFound", "TableNotFound")
@@ -57,8 +58,8 @@ log = logging.getLogger("visitor-counter")
 
 
 class TableStorage:
-    """Documents in one table: the document as the row `counter`/`1`, entries as rows `counter`/`journal-ENTRY`. A
-    table that does not exist yet is made by the first write. `table` was made with OPTIONS."""
+    """Documents in one table: the document as the row `counter`/`1`, entries as rows `counter`/`journal-ENTRY`. The
+    first write creates a missing table. `table` must be created with OPTIONS."""
 
     def __init__(self, table: TableClient) -> None:
         self._table = table
@@ -68,7 +69,7 @@ class TableStorage:
             try:
                 found = self._table.get_entity(PARTITION, ROW, **limits())
             except ResourceNotFoundError as error:
-                # Any other 404 is a wrong address, and no reason to start a counter over.
+                # Any other 404 means a wrong address, which must not start the counter over.
                 if _code(error) in _GONE:
                     return None
                 raise
@@ -84,11 +85,11 @@ class TableStorage:
         if version is None:
             return self._insert(new, timeout)
         if not version.startswith('W/"'):
-            # No table ever gave this version; asked all the same, it would say 400 and not 412.
+            # Not a version of any table, which would answer 400 and not 412.
             raise Conflict("This is no version of the document.")
 
         def merge(limits: _Limits) -> str:
-            # Merged, not replaced: what the owner keeps in the row stays, and nobody has to read it for that.
+            # Merged, not replaced, so that the owner's own properties stay without being read first.
             merged = self._table.update_entity(
                 new, UpdateMode.MERGE, etag=version, match_condition=MatchConditions.IfNotModified, **limits()
             )
@@ -129,7 +130,7 @@ class TableStorage:
         return _ask(timeout, insert)
 
     def _make_table(self, limits: _Limits) -> None:
-        log.warning("there is no such table yet: it is made, and the counter begins at 0. If yours did not, correct "
+        log.warning("the table does not exist: it is created, and the counter starts at 0. If you had one, correct "
                     "TABLE_NAME or the storage account; nothing was overwritten.")  # fmt: skip
         try:
             self._table.create_table(**limits())
@@ -145,14 +146,14 @@ class TableStorage:
             except HttpResponseError as error:
                 if _code(error) not in _GONE:
                     raise
-                # A batch fails whole when one of its rows is gone: somebody else removes them too.
+                # A batch fails as a whole if one of its rows is gone: another container removes them too.
                 there = {*self._keys(keys[0], keys[-1] + "!", limits)}
                 keys = [key for key in keys if key in there]
             else:
                 return
 
     def _keys(self, first: str, behind: str, limits: _Limits) -> list[str]:
-        """The row keys from `first` to before `behind`, in their order."""
+        """The row keys from `first` up to but not including `behind`, sorted."""
         wanted = f"PartitionKey eq '{PARTITION}' and RowKey ge '{first}' and RowKey lt '{behind}'"
         keys: list[str] = []
         token = None
@@ -171,7 +172,7 @@ class TableStorage:
 
 
 class _Limits:
-    """What a request may take, now: what is left of the time for all that one call of the port asks for."""
+    """The timeouts of the next request, from the time left for one call of the port."""
 
     def __init__(self, timeout: float) -> None:
         self._end = time.monotonic() + timeout
@@ -179,13 +180,13 @@ class _Limits:
     def __call__(self) -> dict[str, Any]:
         left = self._end - time.monotonic()
         if left <= 0:
-            # Whatever the call asked for before was refused, or did no harm.
+            # Earlier requests of this call were refused or did no harm.
             raise Unavailable("There was no time left to reach the storage.", in_doubt=False)
         return {"connection_timeout": min(CONNECT_SECONDS, left), "read_timeout": left}
 
 
 def _key(entry: str) -> str:
-    # A key must not have / \ # ? in it, and % is trouble in an address. Entries of visits pass unchanged.
+    # A key must not contain / \ # ?, and % causes trouble in an address. Entries of visits are unchanged.
     return _JOURNAL + quote(entry, safe="").replace("%", "=")
 
 
@@ -204,14 +205,14 @@ def _ask(timeout: float, request: Callable[[_Limits], T]) -> T:
     except AzureError as error:
         raise Unavailable("The storage could not be reached.", in_doubt=not _never_sent(error)) from error
     except Exception as error:
-        # Whatever else the SDK makes of an answer that is none.
-        raise Unavailable("The storage's answer cannot be understood.", in_doubt=True) from error
+        # The SDK raises other errors for invalid answers.
+        raise Unavailable("The storage's answer is invalid.", in_doubt=True) from error
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
     etag = answer.get("etag")
     if not isinstance(etag, str) or not _VERSION.fullmatch(etag):
-        raise Unavailable("The storage's answer did not arrive whole.", in_doubt=True)
+        raise Unavailable("The storage's answer is incomplete.", in_doubt=True)
     return etag
 
 
@@ -224,18 +225,17 @@ def _refused(error: HttpResponseError) -> StoreError:
     if status == 429 or code in ("TableBeingDeleted", "AccountBeingCreated"):
         return Unavailable("The storage is busy.", in_doubt=False)
     if status in (0, 408, 409) or status < 400 or status >= 500:
-        # A busy storage says 503 as well, and not whether before or after it acted.
-        return Unavailable("The storage has a failure of its own.", in_doubt=True)
+        # A busy storage also answers 503, without saying whether it acted.
+        return Unavailable("The storage failed.", in_doubt=True)
     if status in (401, 403):
         return Misconfigured(
-            "The storage does not let the function in: check its connection string, or its role Storage Table Data "
-            "Contributor."
+            "The storage refuses the function: check its connection string, or its role Storage Table Data Contributor."
         )
     return Misconfigured("The storage does not understand the function: check its address and TABLE_NAME.")
 
 
 def _code(error: BaseException | None) -> str:
-    """The storage's own word for what is wrong; of some errors the SDK leaves it in the body."""
+    """The storage's error code; for some errors the SDK leaves it in the body."""
     code = getattr(error, "error_code", None)
     if code is None and isinstance(error, HttpResponseError) and error.response is not None:
         try:
@@ -246,7 +246,7 @@ def _code(error: BaseException | None) -> str:
 
 
 def _never_sent(error: AzureError) -> bool:
-    # The SDK calls "request error" whatever was no answer; only these are known to have ended before anything was sent.
+    # The SDK raises "request error" for every missing answer; only these certainly happen before anything is sent.
     if isinstance(error, ServiceRequestTimeoutError):
         return True
     return isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, NewConnectionError)

@@ -1,4 +1,4 @@
-"""What the SDK sends with: a session of requests whose connections share one TLS context."""
+"""The SDK's transport: a session of requests whose connections share one TLS context."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from clouds.tls import read_certificates_once
 
 
 def transport(trusted: str | bool = True) -> RequestsTransport:
-    """A transport that does not ask the environment at each request, and sends nothing again by itself. `trusted` is a
-    file with other root certificates than certifi's."""
+    """A transport without environment variables and without retries. `trusted` is a file with root certificates to use
+    instead of certifi's."""
     session = Session()
     session.trust_env = False
     session.mount("https://", _Adapter())

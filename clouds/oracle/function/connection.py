@@ -24,7 +24,7 @@ from clouds.oracle.function.settings import Proxy
 from counter.store import Misconfigured, Unavailable
 
 CONNECT_SECONDS = 1.0
-"""The longest that one address of the host is tried for."""
+"""The timeout for connecting to one address of the host."""
 
 USUAL = "O=DigiCert"
 """Who signs Oracle's certificates (seen in oracle/oci-cli#1048). Reading these few roots takes a twentieth of the time
@@ -32,7 +32,7 @@ that all take; a certificate that none of them has signed is checked again with 
 
 
 class Answer(NamedTuple):
-    """An answer that was read to its end."""
+    """A complete answer."""
 
     status: int
     headers: Message
@@ -40,14 +40,14 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """The way to one host. `address` begins with `http://` or `https://`; `trusted` is a
-    file or a folder with the certificates to trust instead of certifi's. Proxies are for `https://` only."""
+    """A connection to one host. `address` begins with `http://` or `https://`; `trusted` is a file or a folder with
+    certificates to use instead of certifi's. Proxies are for `https://` only."""
 
     def __init__(self, address: str, proxy: Proxy | None = None, trusted: str | None = None) -> None:
-        self._idle: list[socket.socket] = []  # one at most, where requests come one after the other
+        self._idle: list[socket.socket] = []  # at most one if requests do not overlap
         parts = urlsplit(address)
         self.host = parts.netloc
-        self._name = (parts.hostname or "").encode("ascii")  # as text it would be taken for Unicode: 3 ms of imports
+        self._name = (parts.hostname or "").encode("ascii")  # as text it would import Unicode tables, which takes 3 ms
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._proxy = proxy if self._tls else None
@@ -55,9 +55,9 @@ class Connection:
         self._usual = True
 
     def send(self, method: str, request: bytes, deadline: float) -> Answer:
-        """Sends the bytes of one request and reads the answer. `deadline` is in seconds of time.monotonic.
+        """Send the bytes of one request and read the answer. `deadline` is in seconds of time.monotonic.
 
-        Raises Unavailable, in doubt as soon as anything may have been sent, and Misconfigured."""
+        Raises Unavailable, which is in doubt once anything may have been sent, and Misconfigured."""
         opened = self._reuse() or self._open(deadline)
         try:
             _send(opened, request, deadline)
@@ -66,7 +66,7 @@ class Connection:
             if answer.length is None and not answer.chunked:
                 raise HTTPException("Nothing says where the answer ends, so a part would look like the whole.")
             body = answer.read()
-        except Exception as error:  # whatever it is: the request may have been done
+        except Exception as error:  # after any error the request may have been executed
             opened.close()
             raise Unavailable("The storage could not be reached.", in_doubt=True) from error
         if answer.will_close:
@@ -76,7 +76,7 @@ class Connection:
         return Answer(answer.status, answer.headers, body)
 
     def close(self) -> None:
-        """Closes what is open. The next request opens a new connection."""
+        """Close the connection. The next request opens a new one."""
         while self._idle:
             self._idle.pop().close()
 
@@ -90,7 +90,7 @@ class Connection:
             poll.register(opened, select.POLLIN)
             if not poll.poll(0):
                 return opened
-            opened.close()  # Nothing was asked: whatever there is to read says that the other side has closed.
+            opened.close()  # Nothing was requested, so anything to read means that the other side has closed it.
         return None
 
     def _open(self, deadline: float) -> socket.socket:
@@ -114,7 +114,7 @@ class Connection:
                 self._usual = False
                 del self._context
                 return self._open(deadline)
-            raise Misconfigured("The storage's certificate is not to be trusted: is there a proxy between?") from error
+            raise Misconfigured("The storage's certificate is not trusted: check for a proxy in between.") from error
         except (OSError, HTTPException, ValueError, Unavailable) as error:
             raise Unavailable("The storage could not be reached.", in_doubt=False) from error
 
@@ -148,7 +148,7 @@ class Connection:
 
 
 class _Reader(io.RawIOBase):
-    """What HTTPResponse takes for a socket: each read gets what is left of the time."""
+    """A socket for HTTPResponse whose reads are limited to the time left."""
 
     def __init__(self, opened: socket.socket, deadline: float) -> None:
         self._opened = opened

@@ -1,4 +1,4 @@
-"""Sends the report: publishes it to an Oracle Notifications topic, which mails it to whoever subscribed."""
+"""Sends the report: publishes it to an Oracle Notifications topic, which mails it to its subscribers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLISH_SECONDS = 10.0
 
 
 class Topic:
-    """A Notifications topic, by its OCID. `endpoint` is for another place than the region's own."""
+    """A Notifications topic, by its OCID. `endpoint` replaces the region's own address."""
 
     def __init__(self, ocid: str, endpoint: str | None = None) -> None:
         options = {"service_endpoint": endpoint} if endpoint else {}
@@ -33,16 +33,12 @@ class Topic:
     attaches = False
 
     def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
-        """Publishes one message. That it was accepted does not mean that anybody has subscribed.
-
-        Raises NotPublished."""
+        """Publish one message. Success does not mean that there are subscribers. Raises NotPublished."""
         try:
             self._client.publish_message(self._ocid, MessageDetails(title=title, body=body))
         except oci.exceptions.ServiceError as error:
             if error.status == 429 or error.status >= 500:
-                raise NotPublished(
-                    "The notification service is busy or has a failure of its own.", retry=True
-                ) from error
+                raise NotPublished("The notification service is busy or failed.", retry=True) from error
             raise NotPublished(
                 "The topic was not found, or the function may not publish to it: check TOPIC_OCID and the policy.",
                 retry=False,

@@ -1,4 +1,4 @@
-"""Keeps the document and the journal in Oracle Object Storage.
+"""Stores the document and the journal in Oracle Object Storage.
 
 | port    | request                                      | our Conflict                                        |
 |---------|----------------------------------------------|-----------------------------------------------------|
@@ -26,11 +26,11 @@ from counter.store import PAGE, Conflict, Misconfigured, StoreError, Unavailable
 
 NO_OBJECT = (404, "ObjectNotFound")
 BUSY = (409, "ConcurrentObjectUpdate")
-UNREADABLE = "The storage's answer cannot be understood."
+UNREADABLE = "The storage's answer is invalid."
 
 
 def namespace(client: Client, deadline: float) -> str:
-    """The tenancy's namespace: one storage request, so once a container at most. Raises Unavailable, Misconfigured."""
+    """The tenancy's namespace, with one storage request. Raises Unavailable and Misconfigured."""
     try:
         found = _json(client.ask("GET", "/n", deadline))
     except Unavailable as error:
@@ -41,8 +41,8 @@ def namespace(client: Client, deadline: float) -> str:
 
 
 class ObjectStorage:
-    """Documents in one bucket: the document as the object `name`, entries as empty objects `name.journal/ENTRY`. A
-    `namespace` that is not given is looked up by the first request."""
+    """Documents in one bucket: the document as the object `name`, entries as empty objects `name.journal/ENTRY`. If no
+    `namespace` is given, the first request looks it up."""
 
     def __init__(self, client: Client, namespace: str | None, bucket: str, name: str) -> None:
         self._client = client
@@ -53,7 +53,7 @@ class ObjectStorage:
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
         answer = self._ask("GET", _object(self._name), _deadline(timeout))
-        # Any other 404 is a wrong name or a missing permission, and no reason to start a counter over.
+        # Any other 404 means a wrong name or a missing permission, which must not start the counter over.
         if _refusal(answer) == NO_OBJECT:
             return None
         return _done(answer).body, _etag(answer)
@@ -122,7 +122,7 @@ def _object(name: str) -> str:
 
 
 def _done(answer: Answer) -> Answer:
-    """The answer, of a request that was done. Raises what its status says otherwise."""
+    """The answer of a successful request. Raises the error for its status otherwise."""
     if 200 <= answer.status < 300:
         return answer
     raise _refused(answer.status)
@@ -130,9 +130,9 @@ def _done(answer: Answer) -> Answer:
 
 def _refused(status: int) -> StoreError:
     if status == 429:
-        return Unavailable("The storage is asked too often.", in_doubt=False)
+        return Unavailable("The storage got too many requests.", in_doubt=False)
     if status >= 500:
-        return Unavailable("The storage has a failure of its own.", in_doubt=True)
+        return Unavailable("The storage failed.", in_doubt=True)
     if status < 400:
         return Unavailable(UNREADABLE, in_doubt=True)
     if status == 401:
@@ -157,7 +157,7 @@ def _json(answer: Answer) -> Any:
 
 
 def _refusal(answer: Answer) -> tuple[int, str] | None:
-    """Status and the storage's own word for what is wrong, of a request that was refused."""
+    """The status and the storage's error code of a refused request."""
     if answer.status < 400:
         return None
     try:
