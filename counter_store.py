@@ -140,7 +140,9 @@ class CounterStore:
             raise Unavailable("The storage did not say whether the visit was kept.", in_doubt=True)
         attempts.commit_in_doubt = None
         moment = self._moment(attempts)
-        if self._contention.leaves(snapshot.tally, moment, attempts.conflicts) and self._may_append(attempts):
+        if self._contention.leaves(
+            snapshot.tally, moment, attempts.conflicts, self._store.round_trip
+        ) and self._may_append(attempts):
             return self._append(attempts)
         listing = None if attempts.races else self._look(snapshot.tally)
         if listing and listing.holds(visit):  # the platform repeated the call

@@ -55,12 +55,15 @@ class ContentionPolicy:
         """Whether visits are appended to the journal without reading the document."""
         return self._clock() < self._stays_until
 
-    def leaves(self, tally: Tally, moment: float, conflicts: int) -> bool:
+    def leaves(self, tally: Tally, moment: float, conflicts: int, round_trip: float) -> bool:
         """Whether a visit at `moment` (unix seconds) with this many conflicts goes to the journal: only if `tally` has
-        the note of a crowd, so that every container that reads it knows to list the journal."""
+        the note of a crowd, so that every container that reads it knows to list the journal. After a single conflict
+        the note must be as new as one made during the visit's last requests, of `round_trip` seconds each.
+        """
         if tally.crowd_at is None or not (conflicts or self._left):
             return False
-        return abs(moment - tally.crowd_at) < (FRESH_SECONDS if conflicts > 1 or self._left else 0.04)
+        fresh = FRESH_SECONDS if conflicts > 1 or self._left else min(FRESH_SECONDS, 1.5 * round_trip + 0.01)
+        return abs(moment - tally.crowd_at) < fresh
 
     def is_close(self, tally: Tally, version: str | None, moment: float) -> bool:
         """Whether a write at `moment` based on this `version` is close to the previous write."""

@@ -75,6 +75,7 @@ class Documents(Protocol):
 
 class Metered:
     """The documents of one container: counts `requests`, and limits each one to the time left until `deadline`.
+    `round_trip` is the time that the last reading of the document took.
 
     `clock` returns monotonic seconds, in which the deadline is given. A failed read is never in doubt."""
 
@@ -83,10 +84,14 @@ class Metered:
         self._clock = clock
         self.requests = requests
         self.deadline = clock()
+        self.round_trip = 0.0
 
     def read(self) -> tuple[bytes, str] | None:
         """The document and its version, or None."""
-        return _certain(lambda: self._documents.read(self._spend()))
+        timeout, start = self._spend(), self._clock()
+        found = _certain(lambda: self._documents.read(timeout))
+        self.round_trip = self._clock() - start
+        return found
 
     def write(self, data: bytes, version: str | None) -> str:
         """Replace the document if its version is still `version`, and return the new version. Raises Conflict."""

@@ -232,7 +232,7 @@ def test_the_journal_in_doubt(monkeypatch: pytest.MonkeyPatch, is_blind: bool) -
 
 def test_a_crowd_that_nobody_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where visits go to the journal and the document does not say so, a fresh container shows too little."""
-    monkeypatch.setattr(ContentionPolicy, "leaves", lambda _self, _tally, _moment, conflicts: conflicts > 0)
+    monkeypatch.setattr(ContentionPolicy, "leaves", lambda _self, _tally, _moment, conflicts, _trip: conflicts > 0)
     monkeypatch.setattr(ContentionPolicy, "is_close", lambda *_: False)
     monkeypatch.setattr(Tally, "crowd_at", None)
     with pytest.raises(Violation, match=r"a fresh container|reader shows|are left"):

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import CLOUDS, needed
 
 from bench.soak import __main__ as command
+from bench.soak import engines
 from bench.soak.audit import Audit, Fate, visit_id
 from bench.soak.soak import Outcome, Plan, run
 from local.faults import KINDS
@@ -51,6 +53,21 @@ def test_a_broken_loop_is_seen(function: str, seconds: float, seen: str) -> None
     outcome = run(Plan(seconds=seconds, seed=7, pace=1.2, function=Path(__file__).parent / f"{function}.py"))
 
     assert any(seen in violation for violation in outcome.violations)
+
+
+@needs_linux
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # processes end in the middle of a call
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_visit_is_accounted_for_elsewhere(cloud: str) -> None:
+    """Twenty seconds of lost and refused requests, cut answers and killed function processes on the other clouds."""
+    needed(cloud)
+    account = engines.soak(cloud, seconds=20, seed=3, clients=6, containers=4)
+
+    assert account.violations == []
+    assert account.told["acknowledged"] > 20
+    assert account.injected.total() > 0
+    assert account.killed > 0
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def appends_anywhere(patch: pytest.MonkeyPatch) -> None:
 
 def notes_no_crowd(patch: pytest.MonkeyPatch) -> None:
     """Visits go to the journal, and the document does not say so."""
-    patch.setattr(ContentionPolicy, "leaves", lambda _self, _tally, _moment, conflicts: conflicts > 0)
+    patch.setattr(ContentionPolicy, "leaves", lambda _self, _tally, _moment, conflicts, _trip: conflicts > 0)
     patch.setattr(Tally, "crowd_at", None)
 
 

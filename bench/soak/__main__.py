@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 
+from bench.soak import engines
 from bench.soak.audit import Fate
 from bench.soak.footprint import Course
 from bench.soak.soak import Outcome, Plan, run
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--clients", type=int, default=Plan.clients, metavar="N", help="who come at once (default 8)")
     parser.add_argument("--containers", type=int, default=Plan.containers, metavar="N", help="at most (default 4)")
+    parser.add_argument("--cloud", default="oracle", metavar="NAME", help="oracle, aws or azure (default oracle)")
     options = parser.parse_args(arguments)
     if not 0 < options.minutes < math.inf:
         parser.error("--minutes must be more than 0 and finite")
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     seed = random.randrange(10_000) if options.seed is None else options.seed
     print(f"Everything goes wrong for {options.minutes:g} minutes, seed {seed} ...", flush=True)
+    if options.cloud != "oracle":
+        return _elsewhere(options.cloud, options.minutes * 60, seed, options.clients, options.containers)
     try:
         outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
     except KeyboardInterrupt:
@@ -54,6 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif not outcome.injected:
         print("Nothing went wrong in so short a time: nothing was proved.")
     return 1 if outcome.violations or not outcome.injected else 0
+
+
+def _elsewhere(cloud: str, seconds: float, seed: int, clients: int, containers: int) -> int:
+    account = engines.soak(cloud, seconds, seed, clients, containers)
+    print("\n| what | |\n|---|---|")
+    for what, figure in engines.rows(account):
+        print(f"| {what} | {figure} |")
+    for violation in account.violations:
+        print(f"Violated: {violation}.")
+    return 1 if account.violations or not account.injected else 0
 
 
 def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
