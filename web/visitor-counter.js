@@ -34,7 +34,7 @@ const moved = () => {
 
 const call = async (address, wish) => {
   const view = counted, body = {page: wish.page}
-  const out = kept("me") == "off" && say("not counted, left out") || isLocal && !wish.local && say("not counted, local")
+  const out = kept("me") == "off" && say("not counted, off") || isLocal && !wish.local && say("not counted, local")
   if (out || !wish.counts || view[address]) body.peek = true
   else {
     view[address] = true
@@ -59,10 +59,10 @@ const gather = async () => {
   const groups = {}
   for (const tag of tags) {
     const wish = {}, src = tag.getAttribute("src") || script && new URL("counter", script.src)
-    for (const {name, value} of tag.attributes) wish[name] = value || name
+    for (const {name, value} of tag.attributes) wish[name] = value || true
     const [address, query] = src && attempt(() => new URL(src, document.baseURI).href.split("?")) || []
     if (!address) continue
-    const named = wish.page != "page" && wish.page, page = path(named || location)
+    const named = /\//.test(wish.page) && wish.page, page = path(named || location)
     tag.address = address
     tag.shown = wish.show || (named ? "page" : "count")
     if (wish.page || tag.shown == "page") wish.page = page
