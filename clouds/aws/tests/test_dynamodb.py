@@ -155,9 +155,10 @@ def test_an_older_counter_may_still_run(documents: DynamoDB, admin: Any, table: 
     store = CounterStore(documents, Limits())
     for number in range(5):
         store.keep(Visit(f"visit-{number}", DAY), time.time(), time.monotonic() + TIMEOUT)
-        assert add_one(admin, table, name) == 11 + 2 * (number + 1)
+        add_one(admin, table, name)
 
-    assert CounterStore(documents, Limits()).read(time.monotonic() + TIMEOUT).pageviews == 21
+    # To the counter the older one is a crowd, so some of its visits may have gone to the journal.
+    assert CounterStore(documents, Limits()).settle(time.time(), time.monotonic() + TIMEOUT)[0].pageviews == 21
     assert keep(documents, "last").pageviews == 22
 
 

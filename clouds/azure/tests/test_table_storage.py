@@ -561,8 +561,10 @@ def test_exactly_once(engine: Azurite, name: str, faults: str, monkeypatch: pyte
             for number in range(visits):
                 visit = Visit(f"{container}-{number}", DAY, f"{container:064x}")
                 try:
-                    store.keep(visit, time.time(), time.monotonic() + 6)
+                    store.keep(visit, time.time(), time.monotonic() + 20)
                     counted += 1
+                except Conflict:
+                    pass  # refused: five attempts met others
                 except Unavailable as error:
                     unclear += error.in_doubt
         return counted, unclear
