@@ -31,7 +31,7 @@ STATUSES = {200, 204, 304, 400, 401, 404, 405, 413, 500, 503}
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header in which the owner sends his token."""
+    """Return the header with the owner's token."""
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -711,7 +711,7 @@ def test_errors_stay_objects(form: str) -> None:
         ("", {"X-Forwarded-Authorization": f"Bearer {TOKEN}"}, 401),
     ],
 )
-def test_the_owner_shows_his_token(query: str, headers: Mapping[str, str], status: int) -> None:
+def test_the_owner_shows_the_token(query: str, headers: Mapping[str, str], status: int) -> None:
     """In the header, in any case of its scheme, or in the query; anything else is told what to send, and no report."""
     counter = Counter(REPORT_TOKEN=TOKEN)
     answer = counter.ask(f"/report{query}", "GET", headers)

@@ -131,7 +131,7 @@ def test_forged_headers_change_nothing_behind_the_gateway(here: Serving) -> None
     and nothing of what was claimed is kept or answered."""
     ask(here, "/v1/counter?vid=anna", "POST")
     before, mails = kept(here), len(here.mailbox.messages())
-    # An intent that is forged costs the forger his status, and is tried by itself in test_func.py.
+    # A forged intent costs the forger the status; test_func.py tests it separately.
     headers = {name: value for name, value in FORGED.items() if name != "Fn-Intent"}
     status, told = ask(here, "/v1/counter?vid=anna", "POST", headers)
     after = kept(here)

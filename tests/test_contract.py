@@ -261,7 +261,7 @@ def test_the_owner_s_settings_are_coped_with(tmp_path: Path, config: Mapping[str
 
 
 def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
-    """Without the owner's token, and with none set, his part is left out, visibly, and nobody gets a mail."""
+    """Without the owner's token, or with none set, the owner's part is skipped visibly, and nobody gets a mail."""
     with Serving(tmp_path, containers=1, config={"SALT": "s"}) as here:
         done = run(f"{here.url}/v1", tmp_path, "--send-report", token="")
         mails = here.mailbox.messages()

@@ -345,7 +345,7 @@ def test_a_lost_answer_is_found_below_other_visits(warm: Container, store: Memor
 
 
 def test_a_conflict_in_doubt_is_resolved_by_reading(warm: Container, store: MemoryDocuments) -> None:
-    """The repeated write meets a conflict: with the visit in the document it is kept, without it is written anew."""
+    """The repeated write meets a conflict: with the visit in the document it is kept, without it is written again."""
     warm.documents.plan = {"write": ["lost"], "read": ["refused"]}
     warm.keep()
     warm.documents.plan = {"write": ["dropped", "raced"]}
@@ -925,7 +925,7 @@ def test_a_damaged_document_is_not_touched(container: Container, store: MemoryDo
 
 
 def test_a_document_that_was_repaired_counts_again(container: Container, store: MemoryDocuments) -> None:
-    """Nothing needs to be started anew once the owner has put a counter back."""
+    """Nothing needs a restart once the owner has restored a counter."""
     version = store.write(b"{", None, 0)
     with pytest.raises(CorruptDocument):
         container.keep()

@@ -121,7 +121,7 @@ def test_unknown_keys_are_kept() -> None:
 
 
 def test_a_list_beside_a_sketch_is_added_to_it() -> None:
-    """An older counter does not know the sketch and starts a list anew; coming back, we know everybody of both."""
+    """An older counter ignores the sketch and starts a new list; afterwards the visitors of both are known."""
     some = [f"{number:064x}" for number in range(2**200, 2**200 + 20)]
     for listed in (5, 20):
         both = {"pageviews": 9, "uniqueVisitors": 25, "sketch": Sketch.of([SALT]).text(), "seen": some[:listed]}

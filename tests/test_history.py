@@ -184,7 +184,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.backup and self.store.document)
     @rule()
     def restores(self) -> None:
-        """The owner puts his backup in the place of the document: what it does not know is gone."""
+        """The owner restores a backup: what it does not contain is gone."""
         assert self.backup
         assert self.store.document
         self.store.write(self.backup, self.store.document[1], 0)

@@ -199,7 +199,7 @@ def blind_store(documents: Documents, clock: Clock) -> CounterStore:
 
 
 def test_a_blind_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unclear write that is made anew from a fresh document is counted twice."""
+    """A write in doubt that is repeated from a fresh document is counted twice."""
     monkeypatch.setattr(Tally, "has", lambda *_: False)
     with pytest.raises(Violation):
         explore(STARTS["nothing"], actors(["fresh"]), 1, blind_store)

@@ -269,7 +269,7 @@ def test_a_long_list_is_read_into_a_sketch(count: int, limit: int, exact: bool) 
 
 
 def test_a_set_of_a_sketch_and_a_list_holds_both() -> None:
-    """Where an older counter began a list anew, everybody of both is known."""
+    """If an older counter has started a new list, the visitors of both are known."""
     old, new = list(strangers(50, seed=1)), list(strangers(5, seed=2))
     seen = Seen.of(new, 10, Sketch.of(old))
 

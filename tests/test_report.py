@@ -1,6 +1,6 @@
 """The daily report: what it says, for every history; that it fits into a mail; and that a failed one is owned up to.
 
-The mails are in tests/snapshots/, to be read. After a change that is meant, UPDATE_SNAPSHOTS=1 writes them anew; read
+The mails are in tests/snapshots/, to be read. After a change that is meant, UPDATE_SNAPSHOTS=1 writes them again; read
 the difference before it is kept.
 """
 

@@ -26,7 +26,7 @@ PYTHON_LOCKS = [path for folder in FOLDERS for path in folder.glob("requirements
 ENGINES = [path for folder in FOLDERS for path in folder.glob("package.json")]
 TESTED = ROOT / "tests" / "requirements.lock"
 SHIPPED = [path for path in PYTHON_LOCKS if path.parent.parent.name == "clouds"]
-RELOCK = "make it anew: make lock"
+RELOCK = "update it: make lock"
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 

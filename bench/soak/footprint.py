@@ -10,7 +10,7 @@ MEGABYTES = 40.0
 """What a warm process may still grow by, however long it runs. Its first report imports the SDK, which is 23 MB."""
 
 SOCKETS = 8
-"""Sockets that a warm process may have more at its end than at first: connections break and are made anew."""
+"""Sockets that a warm process may have more at its end than at first: broken connections are opened again."""
 
 
 @dataclass(slots=True)

@@ -569,7 +569,7 @@ def test_count_by_hand(counter: FakeCounter, visitor: Visitor) -> None:
 
 
 def test_later_element(counter: FakeCounter, visitor: Visitor) -> None:
-    """An element that comes later in the same view shares the answer; one made anew after a failed call only reads."""
+    """An element added later in the same view shares the answer; one created again after a failed call only reads."""
     page = visitor.open(counter.page(ELEMENT))
     shown(page, "1,234")
     page.evaluate("document.body.innerHTML = '<visitor-counter show=unique></visitor-counter>'")
@@ -580,7 +580,7 @@ def test_later_element(counter: FakeCounter, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("said, counted", [({}, 1), ({"mayBeCounted": True}, 1), ({"mayBeCounted": False}, 2)])
 def test_element_made_anew(counter: FakeCounter, unlucky: Visitor, said: dict[str, Any], counted: int) -> None:
-    """After a failed call an element made anew only reads, unless the answer said that nothing was counted."""
+    """After a failed call an element created again only reads, unless the answer said that nothing was counted."""
     unlucky.context.add_init_script(WATCH_EVENTS)
     counter.status, counter.failure = 503, said
     page = unlucky.open(counter.page(ELEMENT))

@@ -85,7 +85,7 @@ class Caller:
     """Asks the counter at `url`, which ends where the routes begin. `token` is the owner's, and is never shown.
 
     What is to be counted goes over a connection of its own, so that it is surely sent once. The rest shares one; where
-    the other side has closed that meanwhile, it is opened anew.
+    the other side has closed that meanwhile, it is opened again.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:

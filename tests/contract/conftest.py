@@ -132,7 +132,7 @@ def visits(counter: Counter) -> Visits:
 def owner(caller: Caller) -> Caller:
     """What asks, with the owner's token."""
     if not caller.has_token:
-        pytest.skip("only the owner may ask this: give his token, make contract URL=… TOKEN=…")
+        pytest.skip("this needs the owner's token: make contract URL=… TOKEN=…")
     return caller
 
 

@@ -55,7 +55,7 @@ class Counter:
     """A counter somewhere. `alone`: nobody else visits it meanwhile, so every number is exact; otherwise visits of
     others may come at any moment, and numbers are only compared with those before and after.
 
-    `stats` is what the owner is told, as long as his token is known; `origin` one that the counter lists, if given;
+    `stats` is what the owner is told, if the token is known; `origin` one that the counter lists, if given;
     `warnings` what it says at /health should not stay.
     """
 

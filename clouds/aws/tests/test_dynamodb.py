@@ -304,7 +304,7 @@ def test_a_document_is_carried_on_whatever_its_version(
 
 
 def test_a_version_does_not_come_back_with_a_new_item(documents: DynamoDB, admin: Any, table: str) -> None:
-    """Where the item was deleted and made anew, what was remembered of the first is out of date."""
+    """If the item was deleted and created again, what was remembered of the first is out of date."""
     first = documents.write(b'{"count": 1}', None, TIMEOUT)
     admin.delete_item(TableName=table, Key={"counter_id": {"S": "counter"}})
     second = documents.write(b'{"count": 1}', None, TIMEOUT)

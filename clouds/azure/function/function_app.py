@@ -33,7 +33,7 @@ _making = threading.Lock()
 
 
 # One function for every address and method below /api: which of them there are, api.py knows. The owner's are guarded
-# by his token there, not by a key of Azure's.
+# by their token there, not by a key of Azure's.
 @app.function_name("counter")
 @app.route(route="{*path}")
 def counter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -104,5 +104,5 @@ def _made() -> Api:
 
 
 def _id(context: func.Context) -> str:
-    # One that the platform gives anew to each call, and no header of a client can choose.
+    # The platform gives each call a new id, which no client can choose.
     return context.invocation_id or uuid.uuid4().hex

@@ -185,7 +185,7 @@ def test_the_badge_is_a_picture(azure: Azure) -> None:
 
 
 def test_the_owner_has_a_token(azure: Azure) -> None:
-    """The owner's numbers are his who brings the token; on this cloud no storage request is free."""
+    """The owner's numbers need the token; on this cloud no storage request is free."""
     status, told = azure.told("/api/stats", headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert (status, told["ok"]) == (200, True)
@@ -361,7 +361,7 @@ class TestOneAtATime:
     def test_nobody_waits_for_ever(
         self, busy: SimpleNamespace, functions: Functions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Who does not get his turn in time is asked to come back, and nothing of his was counted."""
+        """A call that does not get its turn in time is asked to try again, and nothing of it was counted."""
         with ThreadPoolExecutor(1) as threads:
             first = threads.submit(functions.run, call())
             assert busy.entered.wait(5)

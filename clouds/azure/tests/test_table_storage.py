@@ -263,7 +263,7 @@ class TestTheTable:
         assert created == 1
 
     def test_a_version_does_not_come_back(self, table: TableClient) -> None:
-        """A document that was deleted and made anew, of the same bytes, has a version it never had."""
+        """A document that was deleted and created again with the same bytes has a new version."""
         storage, versions = TableStorage(table), set[str]()
         for _ in range(10):
             versions.add(storage.write(b"same", None, TIMEOUT))
