@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,26 +23,33 @@ from local.loop_thread import running
 START = 41
 BROWSER = [("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")]
 
+TOKEN = "a-token-that-is-long-enough"
+CONFIG = {"SALT": "s" * 32, "REPORT_TOKEN": TOKEN}
+
 Visit = Callable[[], int]
-"""One page view; the count that its page is shown."""
+"""One page view, or the owner's look; the count that is shown."""
+
+Three = tuple[Visit, Visit, Visit]
+"""A view of the old function, one of ours, and the owner's look."""
 
 
-def asking(ask: Callable[[HttpCall], Any], method: str, target: str) -> Visit:
-    """A page of an older counter, which asks us."""
+def asking(ask: Callable[[HttpCall], Any], method: str, target: str) -> tuple[Visit, Visit]:
+    """A page of an older counter, which asks us, and the owner, who looks at /stats."""
 
-    def visit() -> int:
-        answer = ask(HttpCall(method, target, BROWSER, b"", "127.0.0.1"))
+    def asked(method: str, target: str, more: Sequence[tuple[str, str]] = ()) -> int:
+        answer = ask(HttpCall(method, target, [*BROWSER, *more], b"", "127.0.0.1"))
         assert answer.status == 200, answer.body
         return int(json.loads(answer.body)["count"])
 
-    return visit
+    stats = f"{target.rpartition('/')[0]}/stats"
+    return lambda: asked(method, target), lambda: asked("GET", stats, [("Authorization", f"Bearer {TOKEN}")])
 
 
 @contextmanager
-def oracle(folder: Path) -> Iterator[tuple[Visit, Visit]]:
+def oracle(folder: Path) -> Iterator[Three]:
     """The object counter.json: read, one more, and written with if-match."""
     with ExitStack() as stack:
-        here = stack.enter_context(Serving(folder, containers=1, config={"SALT": "s" * 32}))
+        here = stack.enter_context(Serving(folder, containers=1, config=CONFIG))
         store = stack.enter_context(object_store(signer(here.principal), here.cloud_url))
         store.write(json.dumps({"pageviews": START, "uniqueVisitors": 0, "seen": []}).encode(), None, 3)
 
@@ -53,14 +60,14 @@ def oracle(folder: Path) -> Iterator[tuple[Visit, Visit]]:
             store.write(json.dumps({**kept, "seen": fields["seen"]}).encode(), etag, 3)
             return int(kept["pageviews"])
 
-        yield old, asking(lambda call: here.run(here.entrypoint.http(call)), "GET", "/v1/counter")
+        yield old, *asking(lambda call: here.run(here.entrypoint.http(call)), "GET", "/v1/counter")
 
 
 @contextmanager
-def azure(folder: Path) -> Iterator[tuple[Visit, Visit]]:
+def azure(folder: Path) -> Iterator[Three]:
     """The row counter/1 of VisitorCounter: read, one more, and written back whole."""
     needed("azure")
-    laptop = Azure(folder, containers=1, config={"SALT": "s" * 32})
+    laptop = Azure(folder, containers=1, config=CONFIG)
     with running(laptop) as loop:
         table = TableClient.from_connection_string(laptop.engine.connection_string(), "VisitorCounter")
         table.create_table()
@@ -72,7 +79,7 @@ def azure(folder: Path) -> Iterator[tuple[Visit, Visit]]:
             table.update_entity(row, UpdateMode.REPLACE)
             return int(row["count"])
 
-        yield old, asking(lambda call: loop.run(laptop.entrypoint.http(call)), "GET", "/api/HttpVisitor")
+        yield old, *asking(lambda call: loop.run(laptop.entrypoint.http(call)), "GET", "/api/HttpVisitor")
         table.close()
 
 
@@ -81,19 +88,19 @@ def on_aws(
     config: Mapping[str, str],
     old: Callable[[Any], int],
     page: tuple[str, str, str],
-) -> Callable[[Path], AbstractContextManager[tuple[Visit, Visit]]]:
+) -> Callable[[Path], AbstractContextManager[Three]]:
     """A row of an older table, how the older function counted in it, and how its page asks us."""
 
     @contextmanager
-    def opened(folder: Path) -> Iterator[tuple[Visit, Visit]]:
+    def opened(folder: Path) -> Iterator[Three]:
         needed("aws")
-        laptop = Aws(folder, containers=1, config={"SALT": "s" * 32, "TABLE_NAME": "Older", **config})
+        laptop = Aws(folder, containers=1, config={**CONFIG, "TABLE_NAME": "Older", **config})
         with running(laptop) as loop:
             client = laptop.engine.client()
             client.put_item(TableName="Older", Item=row)
             way, method, target = page
             ask = laptop.entrypoints[way].http
-            yield lambda: old(client), asking(lambda call: loop.run(ask(call)), method, target)
+            yield lambda: old(client), *asking(lambda call: loop.run(ask(call)), method, target)
 
     return opened
 
@@ -125,7 +132,7 @@ def adds(key: Mapping[str, Any], name: str, more: str = "", values: Mapping[str,
 
 MAIN = {"counter_id": {"S": "main_counter"}}
 LONG_AGO = {"ItemExpireTTL": {"N": "1600000000"}, "last_updated": {"S": "2020-09-13T12:26:40.123456"}}
-FIVE: Mapping[str, Callable[[Path], AbstractContextManager[tuple[Visit, Visit]]]] = {
+FIVE: Mapping[str, Callable[[Path], AbstractContextManager[Three]]] = {
     "Oracle Function": oracle,
     "Azure Function": azure,
     "AWS HTTP API": on_aws(
@@ -149,13 +156,20 @@ FIVE: Mapping[str, Callable[[Path], AbstractContextManager[tuple[Visit, Visit]]]
 
 @pytest.mark.parametrize("which", FIVE)
 def test_side_by_side_then_alone_then_back(which: str, tmp_path: Path) -> None:
-    """For 100 visits the old function and ours take turns, then ours counts alone, then the old one does again: every
-    page is shown one more than the one before."""
-    with FIVE[which](tmp_path) as (old, ours):
-        visits = [*[old, ours, ours, old] * 25, *[ours] * 20, *[old] * 10, ours]
-        shown = [visit() for visit in visits]
+    """For 100 visits old function and ours take turns, then ours counts alone, then the old one does again. At every
+    turn the owner sees what was counted, and from there each page is shown one more than the one before."""
+    with FIVE[which](tmp_path) as (old, ours, look):
+        by_turns = [visit() for visit in [old, ours, ours, old] * 25]
+        turns = [look()]
+        alone = [ours() for _ in range(20)]
+        turns.append(look())
+        back = [old() for _ in range(10)]
+        turns.append(look())
 
-    assert shown == list(range(START + 1, START + 1 + len(visits)))
+    assert max(by_turns) <= START + 100
+    assert turns == [START + 100, START + 120, START + 130]
+    assert alone == list(range(START + 101, START + 121))
+    assert back == list(range(START + 121, START + 131))
 
 
 def expired(client: Any) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import socket
 import time
 import uuid
@@ -152,10 +154,11 @@ def test_an_older_counter_may_still_run(documents: DynamoDB, admin: Any, table: 
     add_one(admin, table, name)
     with pytest.raises(Conflict):
         documents.write(b'{"pageviews": 11}', found[1], TIMEOUT)
-    store = CounterStore(documents, Limits())
+    clock = itertools.count(1_000_000, 10)  # no crowd: visits come ten seconds apart
+    store = CounterStore(documents, Limits(), clock=lambda: float(next(clock)))
     for number in range(5):
-        store.keep(Visit(f"visit-{number}", DAY), time.time(), time.monotonic() + TIMEOUT)
-        add_one(admin, table, name)
+        store.keep(Visit(f"visit-{number}", DAY), float(next(clock)), math.inf)
+        assert add_one(admin, table, name) == 11 + 2 * (number + 1)
 
     # To the counter the older one is a crowd, so some of its visits may have gone to the journal.
     assert CounterStore(documents, Limits()).settle(time.time(), time.monotonic() + TIMEOUT)[0].pageviews == 21
