@@ -228,7 +228,7 @@ def test_the_timer_mails_the_report(azure: Azure) -> None:
 
     assert len(messages) == before + 1
     assert messages[0].topic == "owner@laptop.example"
-    assert "THE COUNTER AS IT IS STORED" in messages[0].body
+    assert "The counter as it is stored is attached." in messages[0].body
     assert azure.ask("/api/report", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 200
     assert len(azure.laptop.mailbox.messages()) == before + 2
 
