@@ -1,12 +1,17 @@
 """Pages and sources through the counter's routes: what is counted, what is shown, and to whom."""
 
+import base64
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 from counting import Counter
+
+from counter.store import Conflict
+from privacy import visitor_hash
 
 TOKEN = "a-token-long-enough"
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
@@ -213,3 +218,40 @@ def test_a_report_may_leave_out_the_document() -> None:
     counter.ask("/report", "POST", OWNER)
 
     assert "pageviews" not in counter.papers.published[0][1]
+
+
+# What connects nobody with anything
+
+
+def test_in_a_crowd_page_and_visitor_go_apart(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the document is busy a visit is two entries of the journal, one with the visitor and one with page and
+    source; nothing but the date is in both, and neither log nor document nor mail puts them together."""
+    counter = Counter(b'{"pageviews":1,"crowdAt":1790000000,"writtenAt":1790000000}', REPORT_TOKEN=TOKEN)
+    write = counter.store.write
+
+    def busy(data: bytes, version: str | None, timeout: float) -> str:
+        raise Conflict("Somebody else was faster.")
+
+    monkeypatch.setattr(counter.store, "write", busy)
+    told = post(counter, vid="anna", page="/secret-page", ref="where.example")
+    entries = sorted(counter.store.journal, key=len)
+    monkeypatch.setattr(counter.store, "write", write)
+    hashed = visitor_hash("salt-for-the-tests", "anna")
+    page = base64.urlsafe_b64encode(b"/secret-page").decode().rstrip("=")
+
+    assert (told["counted"], told["page"]["path"]) == (True, "/secret-page")
+    assert len(entries) == 2
+    assert sorted((hashed in entry, page in entry) for entry in entries) == [(False, True), (True, False)]
+    first, second = (set(re.split(r"\.", entry)) - {"-", "_"} for entry in entries)
+    assert first & second == {"2026-09-21"}
+
+    counter.ask("/report", "POST", OWNER)
+    stored = json.loads(counter.store.document[0] if counter.store.document else b"{}")
+    assert stored["pages"]["probation"] == {"/secret-page": [1, 1, 0, 0]}
+    assert stored["sources"]["probation"] == {"where.example": [1, 1, 0, 0]}
+    assert (stored["pageviews"], stored["uniqueVisitors"], not counter.store.journal) == (2, 1, True)
+    assert "secret" not in caplog.text
+    for line in counter.papers.published[0][1].splitlines():
+        assert not (hashed[:16] in line and ("secret" in line or "where" in line))
