@@ -553,8 +553,10 @@ def test_a_call_that_comes_twice_is_kept_once(store: MemoryDocuments, monkeypatc
         full.setattr("counter.journal.MIN_FOLDED", 0)
         full.setattr("counter.journal.DOCUMENT_BYTES", 0)
         shown = container.keep(made).pageviews
+        container.documents.plan = {"entries": ["refused"] * 999}
         for _ in range(RECENT + 1):
             container.keep()
+        container.documents.plan = {}
     tally, _ = container.store.settle(NOW, NEVER)
 
     assert shown == 3
