@@ -107,7 +107,7 @@ cloudy := $(wildcard clouds/*/requirements.txt clouds/*/laptop/engine/requiremen
 
 $(VENV)/installed-test: tests/requirements.lock $(wildcard clouds/*/laptop/engine/package-lock.json) $(python)
 	@echo "Installing the test packages into $(VENV) (first run only, takes a few minutes) ..."
-	@$(pip) -r tests/requirements.lock
+	@$(pip) --no-deps -r tests/requirements.lock # the lock names all
 	@# Installed now, since several tests would do it at once. Without Node the tests that need it are skipped.
 	@for engine in clouds/*/laptop/engine; do \
 	    if npm --version >/dev/null 2>&1; then \
