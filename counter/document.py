@@ -43,17 +43,7 @@ def decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
 
 
 def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
-    if not data.strip():
-        raise NotACounter("it is empty")
-    fields: dict[str, Any] = {}
-    seen = Seen()
-    for key, value in _members(data.decode("utf-8-sig")):
-        if key == "seen":
-            if not isinstance(value, Iterator):
-                raise NotACounter("seen is not a list of strings")
-            seen = Seen.of(value, seen_limit)
-        else:
-            fields[key] = value
+    fields, seen = _read(data, seen_limit)
     if "sketch" in fields:
         # Both exist if an older counter, for which `sketch` is an unknown key, has started a new list.
         sketch = _sketch(fields.pop("sketch"))
@@ -65,12 +55,26 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
     for key, fits, what in _SHAPES:
         if key in fields and not fits(fields[key]):
             raise NotACounter(f"{key} is not {what}")
-    for key, parse in _VALUES.items():
-        if key in fields:
-            try:
-                fields[key] = parse(fields[key])
-            except ValueError as error:
-                raise NotACounter(f"{key} cannot be read") from error
+    for key in fields.keys() & _VALUES.keys():
+        try:
+            fields[key] = _VALUES[key](fields[key])
+        except ValueError as error:
+            raise NotACounter(f"{key} cannot be read") from error
+    return fields, seen
+
+
+def _read(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
+    if not data.strip():
+        raise NotACounter("it is empty")
+    fields: dict[str, Any] = {}
+    seen = Seen()
+    for key, value in _members(data.decode("utf-8-sig")):
+        if key != "seen":
+            fields[key] = value
+        elif isinstance(value, Iterator):
+            seen = Seen.of(value, seen_limit)
+        else:
+            raise NotACounter("seen is not a list of strings")
     return fields, seen
 
 

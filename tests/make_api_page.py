@@ -37,14 +37,7 @@ def _routes(document: Mapping[str, Any]) -> Iterator[str]:
         for method, operation in item.items():
             if method == "options":
                 continue
-            proof = f" Needs {PROOFS}." if operation.get("security") else ""
-            yield f"- **{method.upper()}**: {operation['summary']}{proof}"
-            if more := operation.get("description"):
-                yield f"  {more}"
-            if body := operation.get("requestBody"):
-                yield f"  {body['description']}"
-            statuses = ", ".join(_status(document, *answer) for answer in operation["responses"].items())
-            yield f"  Answers {statuses}."
+            yield from _operation(document, method, operation)
             for reference in operation.get("parameters", ()):
                 parameter = resolved(document, reference)
                 if parameter["name"] != "Origin":
@@ -53,6 +46,17 @@ def _routes(document: Mapping[str, Any]) -> Iterator[str]:
         if parameters:
             yield "\n| parameter, or header with a colon | |\n|---|---|"
             yield from (f"| `{name}` | {text} |" for name, text in parameters.items())
+
+
+def _operation(document: Mapping[str, Any], method: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    proof = f" Needs {PROOFS}." if operation.get("security") else ""
+    yield f"- **{method.upper()}**: {operation['summary']}{proof}"
+    if more := operation.get("description"):
+        yield f"  {more}"
+    if body := operation.get("requestBody"):
+        yield f"  {body['description']}"
+    statuses = ", ".join(_status(document, *answer) for answer in operation["responses"].items())
+    yield f"  Answers {statuses}."
 
 
 def _status(document: Mapping[str, Any], status: str, reference: Mapping[str, Any]) -> str:

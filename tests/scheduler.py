@@ -433,6 +433,11 @@ def _problem(
     if documents.journal:
         return "entries are left after quiet visits"
     last, _ = quiet.settle(NOW, DEADLINE)
+    return _problem_of(last, kept, doubtful)
+
+
+def _problem_of(last: tally.Tally, kept: Mapping[str, Visit], doubtful: Mapping[str, Visit]) -> str | None:
+    """Say what is wrong with the tally that everything came to in the end, after three quiet visits."""
     views = last.pageviews - 3
     if not len(kept) <= views <= len(kept) + len(doubtful):
         return f"{views} page views of {len(kept)} visits, and {len(doubtful)} in doubt"

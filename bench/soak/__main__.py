@@ -5,6 +5,7 @@ Real `fdk` processes with Oracle's SDK, a stand-in of Oracle's services in a pro
 
 from __future__ import annotations
 
+import argparse
 import logging
 import math
 import random
@@ -22,7 +23,23 @@ SHOWN = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table; 1 when a promise was broken or none was tried, 130 when Ctrl-C came first."""
+    """Print the table; 1 when a promise was broken or none was tried, 130 when Ctrl-C came first."""
+    options = _options(arguments)
+    # A container that was killed is reaped by whoever asks first, and asyncio warns when that is not its own watcher.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    seed = random.randrange(10_000) if options.seed is None else options.seed
+    print(f"Everything goes wrong for {options.minutes:g} minutes, seed {seed} ...", flush=True)
+    if options.cloud != "oracle":
+        return _elsewhere(options.cloud, options.minutes * 60, seed, options.clients, options.containers)
+    try:
+        outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
+    except KeyboardInterrupt:
+        print("Stopped before its end: nothing was proved.", file=sys.stderr)
+        return 130
+    return _print(outcome, seed)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, metavar="N", help="how long (default 2)")
     parser.add_argument(
@@ -37,17 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("clients", "containers"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1")
-    # A container that was killed is reaped by whoever asks first, and asyncio warns when that is not its own watcher.
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
-    seed = random.randrange(10_000) if options.seed is None else options.seed
-    print(f"Everything goes wrong for {options.minutes:g} minutes, seed {seed} ...", flush=True)
-    if options.cloud != "oracle":
-        return _elsewhere(options.cloud, options.minutes * 60, seed, options.clients, options.containers)
-    try:
-        outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
-    except KeyboardInterrupt:
-        print("Stopped before its end: nothing was proved.", file=sys.stderr)
-        return 130
+    return options
+
+
+def _print(outcome: Outcome, seed: int) -> int:
     print("\n| what | |\n|---|---|")
     for what, figure in rows(outcome):
         print(f"| {what} | {figure} |")

@@ -11,7 +11,7 @@ import inspect
 import os
 import time
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from statistics import median
@@ -142,6 +142,15 @@ def times(pytestconfig: pytest.Config) -> dict[str, list[float]]:
     return pytestconfig.stash[TIMES]
 
 
+def left_out(skipped: list[pytest.TestReport], write: Callable[[str], None]) -> None:
+    """Say which sentences were not asked, by reason."""
+    for why in sorted({reason(report)[0] for report in skipped}):
+        write(f"\nLEFT OUT, because {why}")
+        for report in skipped:
+            if reason(report)[0] == why:
+                write(f"        {told(report, SENTENCE)}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many page views the run has counted."""
     if not asked(config) or config.stash.get(BEGAN, None) is None:
@@ -161,11 +170,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         write(f"\nBROKEN  {told(report, SENTENCE)}", red=True)
         for line in reason(report):
             write(f"        {line}")
-    for why in sorted({reason(report)[0] for report in reports["skipped"]}):
-        write(f"\nLEFT OUT, because {why}")
-        for report in reports["skipped"]:
-            if reason(report)[0] == why:
-                write(f"        {told(report, SENTENCE)}")
+    left_out(reports["skipped"], write)
     counter, times = config.stash[COUNTER], config.stash[TIMES]
     write("")
     for what, seconds in times.items():
