@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 from azure.data.tables import TableClient, UpdateMode
-from engines import needed
+from engines import CLOUDS, needed
 from wire import object_store, signer
 
-from clouds.aws.laptop.laptop import Laptop as Aws
-from clouds.azure.laptop.laptop import Laptop as Azure
 from clouds.oracle.laptop.serving import Serving
 from local.entrypoint import HttpCall
 from local.loop_thread import running
@@ -31,6 +29,13 @@ Visit = Callable[[], int]
 
 Three = tuple[Visit, Visit, Visit]
 """A view of the old function, one of ours, and the owner's look."""
+
+
+def on_laptop(cloud: str) -> Any:
+    """What runs a cloud on this machine, with its engine; skip where the cloud was taken away."""
+    if cloud not in CLOUDS:
+        pytest.skip(f"{cloud} was taken away")
+    return needed(cloud)
 
 
 def asking(ask: Callable[[HttpCall], Any], method: str, target: str) -> tuple[Visit, Visit]:
@@ -66,8 +71,7 @@ def oracle(folder: Path) -> Iterator[Three]:
 @contextmanager
 def azure(folder: Path) -> Iterator[Three]:
     """The row counter/1 of VisitorCounter: read, one more, and written back whole."""
-    needed("azure")
-    laptop = Azure(folder, containers=1, config=CONFIG)
+    laptop = on_laptop("azure")(folder, containers=1, config=CONFIG)
     with running(laptop) as loop:
         table = TableClient.from_connection_string(laptop.engine.connection_string(), "VisitorCounter")
         table.create_table()
@@ -93,8 +97,7 @@ def on_aws(
 
     @contextmanager
     def opened(folder: Path) -> Iterator[Three]:
-        needed("aws")
-        laptop = Aws(folder, containers=1, config={**CONFIG, "TABLE_NAME": "Older", **config})
+        laptop = on_laptop("aws")(folder, containers=1, config={**CONFIG, "TABLE_NAME": "Older", **config})
         with running(laptop) as loop:
             client = laptop.engine.client()
             client.put_item(TableName="Older", Item=row)
@@ -183,8 +186,7 @@ def expired(client: Any) -> list[Any]:
 def test_an_item_that_had_expired_is_not_lost(tmp_path: Path) -> None:
     """/health warns of an item's expiry; the first visit takes it out, so that nothing deletes the count any more, and
     keeps last_updated in step as it stands there."""
-    needed("aws")
-    laptop = Aws(tmp_path, containers=1, config={"TABLE_NAME": "Older", "COUNTER_ID": "main_counter"})
+    laptop = on_laptop("aws")(tmp_path, containers=1, config={"TABLE_NAME": "Older", "COUNTER_ID": "main_counter"})
     with running(laptop) as loop:
         client = laptop.engine.client()
         client.put_item(TableName="Older", Item={**MAIN, "visit_count": {"N": "123"}, **LONG_AGO})
