@@ -139,7 +139,7 @@ def test_forged_headers_change_nothing_behind_the_gateway(here: Serving) -> None
     assert (status, told["count"], told["unique"], told["counted"]) == (200, before["pageviews"] + 1, 1, True)
     assert told["requestId"] != "forged"
     assert after["seen"] == before["seen"]
-    assert after.keys() == before.keys()
+    assert after.keys() - {"crowdAt"} == before.keys() - {"crowdAt"}  # two visits within a second may be a crowd
     assert [ask(here, f"/v1/{route}", headers=headers)[0] for route in ("report", "stats")] == [401, 401]
     assert ask(here, "/v1/counter?vid=anna", "PUT", headers)[0] == 405
     assert len(here.mailbox.messages()) == mails
@@ -232,7 +232,7 @@ def test_nothing_of_ours_is_logged_by_value(caplog: pytest.LogCaptureFixture) ->
     said = "\n".join(record.getMessage() for record in caplog.records)
 
     assert "estimated" in said
-    assert "damaged" in said
+    assert "corrupt" in said
     assert not re.search("qq[a-z]q", said)
 
 

@@ -267,7 +267,7 @@ def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
         mails = here.mailbox.messages()
 
     assert (done.status, done.broken, mails) == (0, [], [])
-    assert "only the owner may ask this" in done.printed
+    assert "this needs the owner's token" in done.printed
 
 
 def test_visits_of_others_do_not_matter(tmp_path: Path) -> None:

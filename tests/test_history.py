@@ -28,7 +28,7 @@ NOW = 1_790_000_000.0
 CALL = 28.0
 THOROUGH = os.environ.get("EXPLORE") == "all"
 
-pytestmark = pytest.mark.timeout(3600 if THOROUGH else 120)
+pytestmark = pytest.mark.timeout(3600 if THOROUGH else 900)
 
 
 def plans() -> st.SearchStrategy[dict[str, list[str]]]:

@@ -216,7 +216,7 @@ def test_what_the_pages_say_can_be_called(page: str) -> None:
         restore.arguments().parse_args(shlex.split(words), restore.Options())
     for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
         subprocess.run(["sh", "-n"], input=block, text=True, check=True)
-        for setting in re.findall(r"(?<![\w-])([A-Za-z_]{4,})=", block):
+        for setting in re.findall(r"(?<![\w?&-])([A-Za-z_]{4,})=", block):
             # The storage account's settings are one name with several endings.
             name = setting.partition("__")[0]
             read = [*restore.ROOT.glob("counter/*.py"), *restore.ROOT.glob("clouds/**/*.py")]

@@ -189,9 +189,9 @@ def _unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="package")  # while it runs, Playwright's loop keeps every other from starting in this thread
+@pytest.fixture(scope="module")  # while it runs, Playwright's loop keeps every other from starting in this thread
 def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests of this folder; each opens contexts of its own in it."""
+    """One Chromium for all tests of a file; each opens contexts of its own in it."""
     try:
         from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - a machine without it skips
     except ImportError:
