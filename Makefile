@@ -13,8 +13,7 @@ clouds := oracle $(notdir $(patsubst %/laptop/engine,%,$(wildcard clouds/*/lapto
 $(if $(filter $(CLOUD),$(clouds)),,$(error CLOUD must be one of: $(clouds)))
 
 python := $(VENV)/bin/python
-# Python compiles what it imports, and keeps it: compiling all of the SDK takes longer than the rest.
-pip    := $(python) -m pip --disable-pip-version-check install --quiet --no-compile
+pip    := $(python) -m pip --disable-pip-version-check install --quiet
 
 # For `make contract`: TOKEN is your token, passed in the environment so that no process list shows it; ALONE=yes if
 # nobody else visits the counter; REPORT=yes to send a mail; ORIGIN=https://page if you do not know TOKEN.
