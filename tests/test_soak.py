@@ -131,19 +131,20 @@ def test_ctrl_c_stops_everything(tmp_path: Path, presses: int) -> None:
         start_new_session=True,
     ) as soak:
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while len(processes(tmp_path)) < 3 and time.monotonic() < until:
                 time.sleep(0.1)
             started = processes(tmp_path)
             for _ in range(presses):
                 os.killpg(soak.pid, signal.SIGINT)
                 time.sleep(0.05)
-            output, errors = soak.communicate(timeout=20)
+            output, errors = soak.communicate(timeout=60)
         finally:
             soak.kill()
 
     assert len(started) >= 3  # itself, the stand-in, a container
-    assert (soak.returncode, errors) == (130, "Stopped before its end: nothing was proved.\n")
+    # aiohttp may print that it was stopped in the middle of a request, if it was.
+    assert (soak.returncode, errors.splitlines()[-1]) == (130, "Stopped before its end: nothing was proved.")
     assert output.count("\n") == 1
     assert processes(tmp_path) == set()
     assert list(tmp_path.iterdir()) == []
