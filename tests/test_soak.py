@@ -33,7 +33,7 @@ def test_every_visit_is_accounted_for() -> None:
 
     assert outcome.violations == []
     assert outcome.audit.difference() == 0
-    assert outcome.audit.count(Fate.ACKNOWLEDGED) > 50
+    assert outcome.audit.count(Fate.ACKNOWLEDGED) > 10
     assert outcome.audit.count(Fate.DOUBTFUL) > 0
     assert outcome.audit.entries > 0
     assert set(outcome.injected) == set(KINDS)
