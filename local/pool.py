@@ -61,10 +61,8 @@ class Pool(Generic[C]):
 
     async def warm(self, count: int) -> None:
         """Start containers until `count` run, before any call needs them."""
-        missing = min(count, self.size) - len(self._all)
-        started = await asyncio.gather(*(self._start() for _ in range(missing)), return_exceptions=True)
-        self._idle += [container for container in started if not isinstance(container, BaseException)]
-        for failure in started:
+        warming = (self._warm_one(min(count, self.size)) for _ in range(count - len(self._all)))
+        for failure in await asyncio.gather(*warming, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
 
@@ -96,20 +94,30 @@ class Pool(Generic[C]):
         self._idle.clear()
         await asyncio.gather(*(container.stop() for container in stopping))
 
+    async def _warm_one(self, count: int) -> None:
+        # In a slot, as calls are, which may have started containers meanwhile.
+        async with self._slots:
+            if len(self._all) < count:
+                self._idle.append(await self._start())
+
     async def _acquire(self) -> C:
         # Most recently used first, as the platform does, so that as few as possible stay warm.
         while self._idle:
             container = self._idle.pop()
-            if container.alive:
+            if self._usable(container):
                 return container
             await self._remove(container)
         return await self._start()
 
     async def _release(self, container: C) -> None:
-        if container.alive:
+        if self._usable(container):
             self._idle.append(container)
         else:
             await self._remove(container)
+
+    def _usable(self, container: C) -> bool:
+        # One that a restart is stopping may still be alive.
+        return container.alive and container in self._all
 
     async def _start(self) -> C:
         if self._stopped:

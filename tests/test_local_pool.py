@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -55,19 +56,21 @@ def test_a_container_that_does_not_start_affects_no_other(loop: LoopThread) -> N
     assert loop.run(run()) == [[1, 2], [2, 2], [4, 5]]
 
 
-def test_a_restart_during_calls_leaves_no_container_behind(loop: LoopThread) -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_a_restart_during_calls_leaves_no_container_behind(loop: LoopThread, seed: int) -> None:
     """The pool never runs more containers than its size, besides those that are stopping, and none after its stop."""
+    some = random.Random(seed)
     made: list[Slow] = []
 
     def make(on_line: Callable[[str], None]) -> Slow:
-        made.append(Slow())
+        made.append(Slow(some))
         return made[-1]
 
     async def run() -> None:
         pool = Pool(make, size=4)
 
         async def call(container: Slow) -> None:
-            await asyncio.sleep(0.001)
+            await turns(some)
 
         async def caller() -> None:
             for _ in range(30):
@@ -76,9 +79,9 @@ def test_a_restart_during_calls_leaves_no_container_behind(loop: LoopThread) -> 
                 assert len(pool.containers) <= pool.size
                 assert sum(container.alive for container in made) <= 2 * pool.size
 
-        calling = [asyncio.create_task(caller()) for _ in range(4)]
+        calling = [asyncio.create_task(caller()) for _ in range(6)]
         for _ in range(5):
-            await asyncio.sleep(0.004)
+            await turns(some)
             await pool.restart()
             assert {container for container in made if container.alive} <= set(pool.containers)
         await pool.stop()
@@ -93,17 +96,25 @@ def test_a_restart_during_calls_leaves_no_container_behind(loop: LoopThread) -> 
 class Slow:
     """A container that is slow to start and to stop."""
 
-    alive = False
+    def __init__(self, some: random.Random) -> None:
+        self.alive = False
+        self._some = some
 
     async def start(self) -> None:
         """Start it."""
-        await asyncio.sleep(0.002)
+        await turns(self._some)
         self.alive = True
 
     async def stop(self) -> None:
         """Kill it."""
-        await asyncio.sleep(0.003)
+        await turns(self._some)
         self.alive = False
+
+
+async def turns(some: random.Random) -> None:
+    """Let the others go first, up to nine times."""
+    for _ in range(some.randrange(10)):
+        await asyncio.sleep(0)
 
 
 async def number(process: Process) -> int:
