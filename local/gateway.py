@@ -75,9 +75,9 @@ class Gateway:
                 return web.Response(body=self._mailbox.as_json(), content_type="application/json")
             if file := self._file(path):
                 return web.FileResponse(file, headers={"cache-control": "no-cache"})
-        if path == self.prefix or path.startswith(self.prefix + "/"):
+        if is_below(self.prefix, path):
             return await self._function(request, request.raw_path)
-        if path.startswith(DEMO + "/"):
+        if is_below(DEMO, path):
             return await self._function(request, self.prefix + request.raw_path.removeprefix(DEMO))
         return problem(404, "Not Found")
 
@@ -119,6 +119,11 @@ class Gateway:
             return file if file.is_relative_to(self._web) and file.is_file() else None
         except OSError:
             return None  # the name is too long
+
+
+def is_below(prefix: str, path: str) -> bool:
+    """Return whether the path is the prefix, or continues it."""
+    return path == prefix or path.startswith(prefix + "/")
 
 
 async def read(request: web.BaseRequest) -> bytes | None:

@@ -605,6 +605,11 @@ def test_nothing_a_preflight_asks_for_is_repeated() -> None:
         ("/", "/", 200),
         ("/", "", 200),
         ("/", "/?vid=x", 200),
+        ("/", "/v1", 200),
+        ("/", "/v1/?vid=x", 200),
+        ("/", "/green/v1/", 200),
+        ("/", "/api/", 200),
+        ("hits", "/v1/", 404),
         ("/", "/HttpVisitor", 404),
         ("hits", "/", 404),
         ("z\u00e4hler", "/z%C3%A4hler", 200),
@@ -612,7 +617,8 @@ def test_nothing_a_preflight_asks_for_is_repeated() -> None:
     ],
 )
 def test_the_owner_names_further_addresses(paths: str, url: str, status: int) -> None:
-    """COUNTER_PATHS are last segments that mean /counter, capital letters ignored; `/` is the bare address."""
+    """COUNTER_PATHS are last segments that mean /counter, capital letters ignored; `/` is the bare address, also
+    behind a gateway's prefix."""
     assert Counter(COUNTER_PATHS=paths).told(url)[0] == status
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from azure.data.tables import TableClient, UpdateMode
@@ -16,6 +18,7 @@ from wire import object_store, signer
 
 from clouds.oracle.laptop.serving import Serving
 from local.entrypoint import HttpCall
+from local.laptop import Hosting
 from local.loop_thread import running
 
 START = 41
@@ -173,6 +176,25 @@ def test_side_by_side_then_alone_then_back(which: str, tmp_path: Path) -> None:
     assert turns == [START + 100, START + 120, START + 130]
     assert alone == list(range(START + 101, START + 121))
     assert back == list(range(START + 121, START + 131))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cloud", ["oracle", "aws", "azure"])
+def test_the_bare_address_counts_behind_a_gateway(cloud: str, tmp_path: Path) -> None:
+    """With COUNTER_PATHS=/ the address of a gateway counts, with and without a last slash; any other is not found."""
+    with ExitStack() as stack:
+        config = {**CONFIG, "COUNTER_PATHS": "/"}
+        if cloud == "oracle":
+            url = stack.enter_context(Serving(tmp_path, containers=1, config=config)).url
+        else:
+            url = stack.enter_context(Hosting(on_laptop(cloud)(tmp_path, containers=1, config=config))).url
+        counts = [json.load(urlopen(f"{url}{path}", timeout=60))["count"] for path in ("/v1/", "/v1", "/v1/?vid=x")]
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{url}/v1/elsewhere", timeout=60)
+        refused.value.close()
+
+    assert counts == [1, 2, 3]
+    assert refused.value.code == 404
 
 
 def expired(client: Any) -> list[Any]:

@@ -16,7 +16,7 @@ locals {
     "/owner"              = ["GET", "HEAD", "OPTIONS"]
   }
 
-  # Further names of /counter, for pages of older counters.
+  # Further names of /counter, for pages of older counters. "" is the bare address.
   names = [for name in split(",", lookup(local.chosen, "COUNTER_PATHS", "HttpVisitor, visitor-counter")) : trimprefix(trimspace(name), "/")]
 
   host = var.domain != "" ? "https://${var.domain}" : one(aws_apigatewayv2_api.counter[*].api_endpoint)
@@ -43,13 +43,15 @@ resource "aws_apigatewayv2_integration" "function" {
 
 locals {
   # Everything is below /v1. The five older addresses at the root, and the names of older counters, go on to work.
+  # For the bare address that is $default, which takes what no other route does: /, /v1 and /v1/.
   older  = ["/counter", "/badge.svg", "/health", "/stats", "/report"]
   routes = flatten([for path in local.older : [for method in local.contract[path] : "${method} ${path}"]])
+  named  = [for name in local.names : name == "" ? "$default" : "ANY /${name}"]
 }
 
 resource "aws_apigatewayv2_route" "contract" {
   #checkov:skip=CKV_AWS_309:Visitors do not sign in; /stats and /report ask for the owner's token themselves.
-  for_each = local.http == 0 ? [] : toset(concat(["ANY /v1/{proxy+}"], [for name in local.names : "ANY /${name}"], local.routes))
+  for_each = local.http == 0 ? [] : toset(concat(["ANY /v1/{proxy+}"], local.named, local.routes))
 
   api_id    = aws_apigatewayv2_api.counter[0].id
   route_key = each.key

@@ -353,7 +353,7 @@ run "any_setting" {
     error_message = "The table has another key than the function."
   }
   assert {
-    condition     = length(setintersection(keys(aws_apigatewayv2_route.contract), ["ANY /ResumeSiteCounter", "ANY /", "ANY /HttpVisitor"])) == 2
+    condition     = length(setintersection(keys(aws_apigatewayv2_route.contract), ["ANY /ResumeSiteCounter", "$default", "ANY /HttpVisitor"])) == 2
     error_message = "A further name of /counter is no route, or one that nobody wants is."
   }
 }
