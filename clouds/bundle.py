@@ -46,16 +46,20 @@ INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
 """Files that pip writes about the installation."""
 
 # Marshal version 2 has no references: which objects are shared depends on what else is in memory, and the build must be
-# reproducible. Unchecked byte code is used even if the cloud changes the files' times.
+# reproducible. Unchecked byte code is used even if the cloud changes the files' times. A package's byte code takes the
+# place of its source, without docstrings; our own files keep theirs, to be read where the function runs.
 COMPILE = """
 import importlib.util, marshal, pathlib, sys
-for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
-    source, name = path.read_bytes(), str(path.relative_to(sys.argv[1]))
-    code = marshal.dumps(compile(source, name, "exec", dont_inherit=True), 2)
-    flags = (1).to_bytes(4, "little")
-    made = pathlib.Path(importlib.util.cache_from_source(str(path)))
+folder, package = sys.argv[1], sys.argv[2] == "package"
+for path in sorted(pathlib.Path(folder).rglob("*.py")):
+    source, name = path.read_bytes(), str(path.relative_to(folder))
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2 if package else 0)
+    made = path.with_suffix(".pyc") if package else pathlib.Path(importlib.util.cache_from_source(str(path)))
     made.parent.mkdir(exist_ok=True)
-    made.write_bytes(importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + code)
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+    made.write_bytes(head + marshal.dumps(code, 2))
+    if package:
+        path.unlink()
 """
 
 IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
@@ -111,10 +115,13 @@ def build(recipe: Recipe, folder: Path) -> bool:
     with tempfile.TemporaryDirectory(prefix="bundle-") as temporary:
         install(recipe, Path(temporary))
         keep(recipe, Path(temporary), folder / recipe.packages)
-    modules = copy(recipe, folder)
     python = interpreter(recipe.python)
+    compiled = "-I", "-S", "-c", COMPILE, str(folder)
     if python:
-        run("the function cannot be byte-compiled", python, "-I", "-S", "-c", COMPILE, str(folder))
+        run("the packages cannot be byte-compiled", python, *compiled, "package")
+    modules = copy(recipe, folder)
+    if python:
+        run("the function cannot be byte-compiled", python, *compiled, "function")
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     tried = python is not None and (platform.system(), platform.machine()) == ("Linux", recipe.machine)

@@ -143,12 +143,34 @@ def test_it_holds_what_is_needed_and_no_more(small: tuple[str, Path]) -> None:
 
 
 def test_all_of_it_is_byte_code_that_is_never_checked(small: tuple[str, Path]) -> None:
-    """Every module has byte code that is used whatever its file's time is, and that names no folder of this machine."""
+    """Every module has byte code that is used whatever its file's time is, and that names no folder of this machine.
+    Only our own files come with their sources."""
+    cloud, tree = small
+    own = [f"clouds/{cloud}", *bundle.OURS, *Recipe.read(cloud).shared, *Recipe.read(cloud).files]
+    sources = [path.relative_to(tree) for path in tree.rglob("*.py")]
+    cached = {str(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc") for path in sources}
+    compiled = {str(path.relative_to(tree)) for path in tree.rglob("*.pyc")}
+
+    assert [path for path in sources if not any(path.is_relative_to(name) for name in own)] == []
+    assert {name for name in compiled if "__pycache__" in name} == cached
+    assert len(compiled - cached) > 50
+    for name in compiled:
+        code = (tree / name).read_bytes()
+        assert code[4:8] == b"\x01\x00\x00\x00", name
+        assert str(tree).encode() not in code
+
+
+def test_byte_code_of_another_python_is_a_clear_error(small: tuple[str, Path], tmp_path: Path) -> None:
+    """A package without its source says that the wrong Python runs it; it is not half imported."""
     _, tree = small
-    for source in tree.rglob("*.py"):
-        code = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
-        assert code.read_bytes()[4:8] == b"\x01\x00\x00\x00", source
-        assert str(tree).encode() not in code.read_bytes()
+    urllib3 = next(tree.rglob("urllib3"))
+    shutil.copytree(urllib3, tmp_path / "urllib3")
+    code = tmp_path / "urllib3" / "__init__.pyc"
+    code.write_bytes(b"\x00\x00\r\n" + code.read_bytes()[4:])
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import urllib3"
+    done = subprocess.run([PYTHON, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
+
+    assert "ImportError: bad magic number in 'urllib3'" in done.stderr
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
@@ -270,7 +292,8 @@ def test_what_oracle_gets_is_what_is_imported(here: Serving, tree: Path) -> None
     packed = [file for file in files if file.is_relative_to(tree / "python")]
     python = Path(sys.base_prefix).resolve()
     elsewhere = [file for file in files if not file.is_relative_to(tree) and not file.resolve().is_relative_to(python)]
-    patterns = [pattern for patterns in Recipe.read("oracle").kept.values() for pattern in patterns]
+    kept = [pattern for patterns in Recipe.read("oracle").kept.values() for pattern in patterns]
+    patterns = [f"{pattern}c" if pattern.endswith(".py") else pattern for pattern in kept]  # packages are byte code
 
     assert [file.name for file in elsewhere] == ["traced.py"]
     unused = [
@@ -311,7 +334,7 @@ def test_oracles_archive_is_a_code_only_function(tree: Path, tmp_path: Path) -> 
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
     assert {name.partition("/")[0] for name in modes} == {"function", "python"}
-    assert {"function/func.py", "function/counter/api.py", "python/fdk/__init__.py"} <= set(modes)
+    assert {"function/func.py", "function/counter/api.py", "python/fdk/__init__.pyc"} <= set(modes)
     assert [name for name, mode in modes.items() if mode != 0o644] == ["python/bin/fdk"]
 
 

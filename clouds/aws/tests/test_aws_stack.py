@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from clouds.aws.function.settings import AwsSettings
+from clouds.bundle import Recipe
 from counter.api import Api
 from counter.settings import Environment, Settings
 
@@ -52,6 +53,13 @@ def test_the_routes_are_the_contract() -> None:
     answered = Api(settings, None, None, lambda: 0.0)._routes  # type: ignore[arg-type] # no request is made
 
     assert routed == {name: {*methods, "OPTIONS"} for name, (methods, _) in answered.items()}
+
+
+def test_the_archive_is_built_for_the_functions_python() -> None:
+    """Its packages are byte code, which only the runtime's own version of Python can read."""
+    (runtime,) = re.findall(r'^  runtime += "python([\d.]+)"', text("function.tf"), re.MULTILINE)
+
+    assert Recipe.read("aws").python == runtime
 
 
 class Asked(dict[str, str]):
