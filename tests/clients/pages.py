@@ -93,5 +93,13 @@ NOT_WORKING: Mapping[str, tuple[Page, str]] = {
         reads("data.count", options='{credentials: "include"}'),
         "a browser refuses what is allowed to every site: leave `credentials` out",
     ),
+    "a beacon of JSON with its type": (
+        Page(
+            "",
+            'navigator.sendBeacon(api, new Blob(["{}"], {type: "application/json"}))',
+            shows=False,
+        ),
+        "the browser asks first whether it may send cookies along, and no answer allows that: leave the type out",
+    ),
 }
 """What needs more than another address, and why."""
