@@ -118,27 +118,32 @@ def rows() -> Iterator[Row]:
 
 
 def flood(names: int = 1_000_000) -> Iterator[Row]:
-    """A flood of invented paths and hosts, after a month of 30 real pages."""
+    """A flood of invented paths and hosts, each of them once, after a month of 30 real pages."""
     limits, tally, chance, at = Limits(), Tally.empty(), random.Random(3), BEGIN.timestamp()
-    real = [f"/page-{number}" for number in range(30)]
-    month = [Visit(f"r{number}", "2026-01-01", page=chance.choice(real)) for number in range(3_000)]
+    day, real = str(BEGIN.date()), [f"/page-{number}" for number in range(30)]
+    month = [Visit(f"r{number}", day, page=chance.choice(real), source="real.example") for number in range(3_000)]
     tally = tally.fold(month, limits, at)
-    before, start = {name: tally.pages.count(name) for name in real}, time.process_time()
-    for batch in range(names // 1_000):
-        some = range(batch * 1_000, batch * 1_000 + 1_000)
+    before, sizes, seconds = {name: tally.pages.count(name) for name in real}, list[int](), list[float]()
+    for first in range(0, names, 1_000):
+        start = time.process_time()
         made_up = (
-            Visit(f"f{number}", "2026-01-01", None, None, f"/{number:x}-{batch}", f"h{number}.example")
-            for number in some
+            Visit(f"f{number}", day, page=f"/{chance.getrandbits(64):x}", source=f"h{number}.example")
+            for number in range(first, first + 1_000)
         )
         tally = tally.fold(made_up, limits, at)
         tally = Tally({**tally.fields, "folded": []}, tally.seen)
-    seconds = time.process_time() - start
-    still = sum(tally.pages.count(name) == views for name, views in before.items())
-    yield f"{names:,} invented paths and hosts", f"{seconds / names * 1e6:.0f} microseconds each", ""
-    yield "document", f"{len(tally.encode()) / 1024:.1f} KB", ""
-    yield "real pages still there, every view", f"{still} of {len(real)}", "all"
+        seconds.append(time.process_time() - start)
+        sizes.append(len(tally.encode()))
+    tenth = max(len(seconds) // 10, 1)
+    first_tenth, last_tenth = (sum(some) / tenth * 1_000 for some in (seconds[:tenth], seconds[-tenth:]))
     yield (
-        "pages and other",
-        f"{sum(r[0] for r in tally.pages.names.values()) + tally.pages.other[0]:,}",
-        f"{names + 3_000:,}",
+        f"{names:,} invented paths and hosts",
+        f"{sum(seconds):.0f} s; {first_tenth:.0f} microseconds each in the first tenth, {last_tenth:.0f} in the last",
+        "the same",
     )
+    yield "the largest document, of all after each thousand", f"{max(sizes) / 1024:.1f} KB", "192 KB at most"
+    still = sum(tally.pages.count(name) == views for name, views in before.items())
+    yield "real pages still there, every view", f"{still} of {len(real)}", "all"
+    yield "views of the real source", f"{tally.sources.count('real.example'):,}", "3,000"
+    total = sum(row[0] for row in tally.pages.names.values()) + tally.pages.other[0]
+    yield "pages and other", f"{total:,}", f"{names + 3_000:,}"

@@ -5,7 +5,7 @@ and top-k elements in data streams", 2005): a newcomer takes the place, and the 
 has certainly been seen ADMITTED times enters the ranking; if that is full, it must have more views in this month and
 the last than the weakest name, which it replaces. So new pages get in, and a flood of invented names does not. All
 views with a name are counted, so with `other`, the views of names outside the ranking, the sum is exact.
-docs/decisions/0016-rankings.md has the measurements.
+docs/decisions/0017-pages-and-people.md has the measurements.
 """
 
 from __future__ import annotations
