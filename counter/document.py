@@ -6,10 +6,11 @@ its document has lost every visit.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from json.decoder import WHITESPACE, JSONDecoder, scanstring  # type: ignore[attr-defined]
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from counter.history import MAX_NUMBER, is_day, is_whole
@@ -17,7 +18,10 @@ from counter.people import People
 from counter.ranking import Ranking
 from privacy import Seen, Sketch
 
-_HASHES = re.compile('(?:"[0-9a-f]{64}", ?){100}')  # a million visitors are read a hundred at a time
+_LIST = re.compile(r'"seen"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*')
+_STRINGS = re.compile(r'(?:"[^"\\\x00-\x1f]*",[ \t\r\n]*){100}')
+_STRING = re.compile('"([^"]*)"')
+_CUT = "\0"
 
 
 class NotACounter(ValueError):
@@ -64,18 +68,33 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
 
 
 def _read(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
+    """The members of the document and the visitors in `seen`. Most of a long list is cut out before the JSON is parsed,
+    and read one visitor at a time."""
     if not data.strip():
         raise NotACounter("it is empty")
-    fields: dict[str, Any] = {}
-    seen = Seen()
-    for key, value in _members(data.decode("utf-8-sig")):
-        if key != "seen":
-            fields[key] = value
-        elif isinstance(value, Iterator):
-            seen = Seen.of(value, seen_limit)
-        else:
-            raise NotACounter("seen is not a list of strings")
-    return fields, seen
+    text = data.decode("utf-8-sig")
+    found = _LIST.search(text)
+    start = end = found.end() if found else 0
+    while found and (many := _STRINGS.match(text, end)):
+        end = many.end()
+    fields = _object(f"{text[:start]}{json.dumps(_CUT)},{text[end:]}" if end > start else text)
+    listed = fields.pop("seen", [])
+    if not _are_texts(listed):
+        raise NotACounter("seen is not a list of strings")
+    if end > start and listed[:1] == [_CUT]:
+        cut = (string[1] for string in _STRING.finditer(text, start, end))
+        return fields, Seen.of(chain(cut, listed[1:]), seen_limit)
+    if end > start:  # the list that was cut is a member of another object
+        fields = _object(text)
+        listed = fields.pop("seen", [])
+    return fields, Seen.of(listed, seen_limit)
+
+
+def _object(text: str) -> dict[str, Any]:
+    content = _JSON.decode(text)
+    if not isinstance(content, dict):
+        raise NotACounter("it is not a JSON object")
+    return content
 
 
 def _refuse(constant: str) -> None:
@@ -89,74 +108,7 @@ def _finite(text: str) -> float:
     return number
 
 
-_JSON = JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-
-
-def _members(text: str) -> Iterator[tuple[str, Any]]:
-    """The members of the JSON object `text`. A list called `seen` is an iterator over its strings, which must be
-    exhausted before the next member is read."""
-    at = _skip(text, 0)
-    if text[at : at + 1] != "{":
-        _JSON.decode(text)
-        raise NotACounter("it is not a JSON object")
-    at = _skip(text, at + 1)
-    closed = text[at : at + 1] == "}"
-    while not closed:
-        _expect(text, at, '"')
-        key, at = scanstring(text, at + 1, True)
-        at = _skip(text, at)
-        _expect(text, at, ":")
-        at = _skip(text, at + 1)
-        if key == "seen" and text[at : at + 1] == "[":
-            strings = _Strings(text, at)
-            yield key, iter(strings)
-            at = strings.end
-        else:
-            value, at = _JSON.raw_decode(text, at)
-            yield key, value
-        at = _skip(text, at)
-        closed = text[at : at + 1] == "}"
-        if not closed:
-            _expect(text, at, ",")
-            at = _skip(text, at + 1)
-    if _skip(text, at + 1) != len(text):
-        raise NotACounter("something follows the JSON object")
-
-
-class _Strings:
-    """The JSON list of strings that starts at `at`; after the iteration `end` is the position behind it."""
-
-    def __init__(self, text: str, at: int) -> None:
-        self._text = text
-        self.end = at
-
-    def __iter__(self) -> Iterator[str]:
-        text = self._text
-        at = _skip(text, self.end + 1)
-        closed = text[at : at + 1] == "]"
-        while not closed:
-            while many := _HASHES.match(text, at):
-                yield from many[0].replace(" ", "")[1:-2].split('","')
-                at = many.end()
-            if text[at : at + 1] != '"':
-                raise NotACounter("seen is not a list of strings")
-            string, at = scanstring(text, at + 1, True)
-            yield string
-            at = _skip(text, at)
-            closed = text[at : at + 1] == "]"
-            if not closed:
-                _expect(text, at, ",")
-                at = _skip(text, at + 1)
-        self.end = at + 1
-
-
-def _skip(text: str, at: int) -> int:
-    return WHITESPACE.match(text, at).end()  # type: ignore[no-any-return]
-
-
-def _expect(text: str, at: int, char: str) -> None:
-    if text[at : at + 1] != char:
-        raise NotACounter("it is not JSON, or was cut short")
+_JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _sketch(text: object) -> Sketch:
@@ -181,8 +133,8 @@ def _total(fields: Mapping[str, Any], key: str) -> int:
     return int(value)
 
 
-def _are_ids(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(visit_id, str) for visit_id in value)
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _are_numbers(value: object) -> bool:
@@ -209,8 +161,8 @@ _SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     ("weeks", _are_numbers, "an object of whole numbers by week"),
     ("months", _are_sums, "a history by month"),
     ("requests", _are_numbers, "an object of whole numbers by month"),
-    ("recent", _are_ids, "a list of strings"),
-    ("folded", _are_ids, "a list of strings"),
+    ("recent", _are_texts, "a list of strings"),
+    ("folded", _are_texts, "a list of strings"),
 )
 
 _VALUES: Mapping[str, Callable[[Any], Any]] = {"people": People.parse, "pages": Ranking.parse, "sources": Ranking.parse}

@@ -120,6 +120,19 @@ def test_unknown_keys_are_kept() -> None:
     assert found["pageviews"] == 7
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_long_list_of_somebody_else_s_is_kept(first: bool) -> None:
+    """Only the document's own `seen` is a list of visitors, wherever another one stands."""
+    other = {"other": {"seen": [f"{number:064x}" for number in range(300)]}}
+    ours = {"pageviews": 7, "seen": [f"{number:064x}" for number in range(250)]}
+    content = other | ours if first else ours | other
+    tally = Tally.decode(document(content), LIMITS)
+
+    assert tally.unique == 250
+    assert stored(tally)["other"] == content["other"]
+    assert stored(tally)["seen"] == content["seen"]
+
+
 def test_a_list_beside_a_sketch_is_added_to_it() -> None:
     """An older counter ignores the sketch and starts a new list; afterwards the visitors of both are known."""
     some = [f"{number:064x}" for number in range(2**200, 2**200 + 20)]
@@ -251,7 +264,7 @@ def test_any_json_is_a_counter_or_refused(content: object, limits: Limits) -> No
 @settings(deadline=None, max_examples=100)
 @given(counters)
 def test_reading_is_what_json_reads(content: dict[str, Any]) -> None:
-    """Our own reader of long lists understands exactly what Python's reader does."""
+    """Reading long lists apart changes nothing of what Python's reader makes of a document."""
     try:
         tally = Tally.decode(document(content), LIMITS)
     except NotACounter:
