@@ -11,6 +11,8 @@ CLOUDS: tuple[str, ...] = (
     "aws",
     "azure",
 )
+SLOW_CLOUDS = [pytest.param(cloud, marks=pytest.mark.slow) for cloud in CLOUDS]
+"""The same, for tests that are quick on Oracle's stand-in and slow on an engine."""
 
 
 def cannot(reason: str | None) -> None:

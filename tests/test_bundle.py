@@ -104,6 +104,7 @@ def test_the_same_sources_make_the_same_archive(small: tuple[str, Path], tmp_pat
     assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
 
 
+@pytest.mark.slow
 def test_it_is_loaded_alone(small: tuple[str, Path]) -> None:
     """A Python that knows nothing but the bundle loads the entry point, all of it from byte code."""
     cloud, tree = small
@@ -126,6 +127,7 @@ def test_it_is_loaded_alone(small: tuple[str, Path]) -> None:
     assert loaded - compiled <= 5  # packages without a file of their own have no byte code
 
 
+@pytest.mark.slow
 def test_it_holds_what_is_needed_and_no_more(small: tuple[str, Path]) -> None:
     """The function, the core and the kept packages with their licences; nothing of another cloud or of tests."""
     cloud, tree = small
@@ -142,6 +144,7 @@ def test_it_holds_what_is_needed_and_no_more(small: tuple[str, Path]) -> None:
     assert not [*tree.rglob("RECORD"), *tree.rglob("tests"), *tree.rglob("laptop")]
 
 
+@pytest.mark.slow
 def test_all_of_it_is_byte_code_that_is_never_checked(small: tuple[str, Path]) -> None:
     """Every module has byte code that is used whatever its file's time is, and that names no folder of this machine.
     Only our own files come with their sources."""

@@ -219,6 +219,7 @@ def test_the_counter_keeps_the_contract(tmp_path: Path) -> None:
     assert len(mails) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_every_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> None:
     """So it is on every other cloud, with its own engine."""
@@ -242,6 +243,7 @@ def test_every_way_to_a_cloud_keeps_the_contract(tmp_path: Path, cloud: str) -> 
         assert (way, done.status, done.broken) == (way, 0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [
@@ -260,6 +262,7 @@ def test_the_owner_s_settings_are_coped_with(tmp_path: Path, config: Mapping[str
     assert ("  The visitors grew by no more" in done.printed) is ("SEEN_LIMIT" in config)
 
 
+@pytest.mark.slow
 def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
     """Without the owner's token, or with none set, the owner's part is skipped visibly, and nobody gets a mail."""
     with Serving(tmp_path, containers=1, config={"SALT": "s"}) as here:
@@ -270,6 +273,7 @@ def test_without_the_token_the_rest_is_asked(tmp_path: Path) -> None:
     assert "this needs the owner's token" in done.printed
 
 
+@pytest.mark.slow
 def test_visits_of_others_do_not_matter(tmp_path: Path) -> None:
     """On a site that others visit meanwhile nothing is broken either."""
     with Serving(tmp_path, containers=3, warm=2, config=CONFIG) as here:
@@ -294,7 +298,12 @@ def test_visits_of_others_do_not_matter(tmp_path: Path) -> None:
     assert "LEFT OUT, because a visit of somebody else may wait" in found.printed
 
 
-@pytest.mark.parametrize("name", BUGS)
+QUICK = ("every visit counts twice", "any id is taken")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BUGS]
+)
 def test_a_bug_is_found(tmp_path: Path, name: str, record_property: Callable[[str, object], None]) -> None:
     """Every one of these bugs breaks the sentence that is about it. Only the part with that sentence is run."""
     bug = BUGS[name]
@@ -308,6 +317,7 @@ def test_a_bug_is_found(tmp_path: Path, name: str, record_property: Callable[[st
     assert re.search(rf"BROKEN +{re.escape(bug.breaks)}", done.printed)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_is_one_line(tmp_path: Path) -> None:
     """No counter, a wrong prefix, a wrong token, no URL: one line says so, instead of hundreds of failures."""
     with Serving(tmp_path, containers=1, config=CONFIG) as here:

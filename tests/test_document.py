@@ -295,6 +295,7 @@ print(unique, tally.unique, known, len(tally.encode()), memory[0], took)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator, says", [(",", True), (", ", False)])
 def test_a_million_visitors_fit_into_a_function(tmp_path: Path, separator: str, says: bool) -> None:
     """A document that arrives with a million hashes is read within 200 MB, and nobody in it is forgotten."""

@@ -175,6 +175,7 @@ def test_containers_share_a_place(place: Place) -> None:
     assert one.entries(TIMEOUT) == []
 
 
+@pytest.mark.slow
 def test_a_listing_shows_every_page(place: Place) -> None:
     """More entries than a page holds are all listed, once each, and can be removed by one call for a page."""
     names = [f"2026-11-20.{number:05}.-.-" for number in range(PAGE + 5)]
@@ -190,6 +191,7 @@ def test_a_listing_shows_every_page(place: Place) -> None:
     assert sorted(documents.entries(LONG)) == names[PAGE:]
 
 
+@pytest.mark.slow
 def test_a_race_loses_nothing(place: Place) -> None:
     """Sixteen containers that count five visits each at once count eighty, the first write included."""
     barrier = threading.Barrier(16)

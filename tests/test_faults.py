@@ -112,7 +112,12 @@ SILENT = ("lose-hang", "late")
 UNSURE = (*SILENT, "drop-before", "refuse-500", "refuse-503", "everything")
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+QUICK = ("lose-drop", "listing and removing")
+
+
+@pytest.mark.parametrize(
+    "fault", [fault if fault in QUICK else pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS]
+)
 def test_exactly_once(here: Serving, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     """With one request in five going wrong, each acknowledged visit is counted once, and none late for its answer."""
     silent = fault in SILENT

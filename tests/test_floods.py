@@ -48,6 +48,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - start
 
 
+@pytest.mark.slow
 def test_a_flood_costs_a_request_a_visit() -> None:
     """The first visit of a container reads and writes; each one after that writes, and lists now and then: no more than
     1.02 requests a visit, whatever the ids."""
@@ -62,6 +63,7 @@ def test_a_flood_costs_a_request_a_visit() -> None:
     assert counter.store.journal == {}
 
 
+@pytest.mark.slow
 def test_a_flood_s_last_visit_costs_what_its_first_did() -> None:
     """After a million random ids the document is a few kilobytes larger and a visit no slower, and it stays so."""
     early, late, chance = Counter(), Counter(flooded(1_000_000)), random.Random(3)
@@ -155,6 +157,7 @@ class Crowded(Store):
         return written
 
 
+@pytest.mark.slow
 def test_a_crowd_costs_a_bounded_number_of_requests() -> None:
     """However many containers fight for the document: a dozen requests for a visit at most, two on average, and
     when it is over every visit is counted, the journal is empty and the document no larger than it may be."""
@@ -200,6 +203,7 @@ def memory(process: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's memory in /proc")
 def test_the_function_s_memory_does_not_grow(tmp_path: Path) -> None:
     """The real function, after its list of visitors has turned into a sketch: hundreds of random ids, bodies up to the

@@ -39,6 +39,7 @@ def served(cloud: str, folder: Path) -> Iterator[str]:
             yield hosting.url + hosting.here.entrypoint.prefix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", ["oracle", *(CLOUDS if CASES else ())])
 def test_the_function_does_what_its_contract_says(tmp_path: Path, cloud: str) -> None:
     """Statuses, headers and bodies are as documented, what fits is taken, what does not is refused, and no token opens

@@ -115,6 +115,7 @@ def run(opened: Sequence[Documents], order: Sequence[int], lost: int | None, vis
 STEPS = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["nothing", "a document", "a document and an entry"])
 def test_each_acknowledged_visit_is_counted_once(fresh: Callable[[], Place], start: str) -> None:
     """Whatever the order and whichever answer is lost: what was acknowledged is counted, and nothing twice."""

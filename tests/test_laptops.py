@@ -21,6 +21,7 @@ def get(url: str) -> bytes:
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_demo_page_counts_and_mails(tmp_path: Path, cloud: str) -> None:
     """The demo page finds the counter, and a direct call for the report puts a mail into the mailbox."""
@@ -51,6 +52,7 @@ def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
     assert counts == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_latency_slows_storage_down(tmp_path: Path, cloud: str) -> None:
     """With `--latency` each storage request takes that many milliseconds longer, and so does a warm visit."""

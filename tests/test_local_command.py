@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from engines import CLOUDS, needed
+from engines import SLOW_CLOUDS, needed
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -126,7 +126,7 @@ def test_even_a_hard_kill_leaves_no_process(function: Path, tmp_path: Path) -> N
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("cloud", ["oracle", *CLOUDS])
+@pytest.mark.parametrize("cloud", ["oracle", *SLOW_CLOUDS])
 def test_a_first_start_behind_a_proxy_is_quiet(cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy in the environment is for the way out: nothing here goes through it. A first visit prints no warning, and
     a report one line, with where all of it is."""
@@ -255,7 +255,7 @@ def test_a_damaged_file_is_named(function: Path, tmp_path: Path, file: str, cont
     assert (tmp_path / file).read_text() == content
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", SLOW_CLOUDS)
 def test_another_cloud_does_not_need_oracles_packages(cloud: str, tmp_path: Path) -> None:
     """`make run CLOUD=...` is enough: packages that only Oracle's function requires need not be installed."""
     needed(cloud)

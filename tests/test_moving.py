@@ -149,6 +149,7 @@ def test_a_counter_moves(home: Callable[[str], Home], source: str, target: str) 
     assert new.totals() == (count + 4, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source,target", PAIRS)
 def test_visits_that_wait_at_the_new_place_are_added(home: Callable[[str], Home], source: str, target: str) -> None:
     """Visits already in the new counter's journal when the old document arrives are added to it."""
@@ -172,6 +173,7 @@ def sketched() -> dict[str, Any]:
 ROUNDS = [[*EVERYWHERE, EVERYWHERE[0]], [EVERYWHERE[0], *reversed(EVERYWHERE)]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stations", ROUNDS, ids=["there", "back"])
 @pytest.mark.parametrize("content", [YEARS_OLD, {"count": 41}, sketched()], ids=["full", "count", "sketch"])
 def test_a_tour_of_all_clouds_changes_nothing(

@@ -160,6 +160,7 @@ FIVE: Mapping[str, Callable[[Path], AbstractContextManager[Three]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", FIVE)
 def test_side_by_side_then_alone_then_back(which: str, tmp_path: Path) -> None:
     """For 100 visits old function and ours take turns, then ours counts alone, then the old one does again. At every

@@ -125,6 +125,7 @@ def test_a_late_view_belongs_to_its_month() -> None:
     assert ranking.views == (5, 0, 4)
 
 
+@pytest.mark.slow
 def test_a_flood_of_invented_names_pushes_out_nobody() -> None:
     """A hundred thousand names that nobody asked for twice: the real ones are there, with nearly all their views."""
     chance, ranking = random.Random(5), Ranking()

@@ -27,13 +27,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @needs_linux
+@pytest.mark.slow
 def test_every_visit_is_accounted_for() -> None:
-    """Twelve seconds of all kinds of faults, killed containers and a killed store: nothing lost, doubled or left."""
-    outcome = run(Plan(seconds=12, seed=7, pace=1.2))
+    """All kinds of faults, killed containers and a killed store: nothing lost, doubled or left."""
+    outcome = run(Plan(seconds=12, seed=7, pace=1.2, kinds=frozenset(KINDS), acknowledged=50))
 
     assert outcome.violations == []
     assert outcome.audit.difference() == 0
-    assert outcome.audit.count(Fate.ACKNOWLEDGED) > 10
+    assert outcome.audit.count(Fate.ACKNOWLEDGED) >= 50
     assert outcome.audit.count(Fate.DOUBTFUL) > 0
     assert outcome.audit.entries > 0
     assert set(outcome.injected) == set(KINDS)
@@ -43,6 +44,7 @@ def test_every_visit_is_accounted_for() -> None:
 
 
 @needs_linux
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function, seconds, seen",
     [("forgetful", 40, "was taken in 2 times"), ("careless", 12, "was acknowledged and is in 0 times")],
@@ -117,6 +119,7 @@ def processes(folder: Path) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize("presses", [1, 3])
 def test_ctrl_c_stops_everything(tmp_path: Path, presses: int) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.soak.audit import Audit
+from bench.soak.audit import Audit, Fate
 from bench.soak.fleet import Fleet
 from bench.soak.footprint import Footprint
 from bench.soak.history import History
@@ -35,7 +35,8 @@ WARM_CALLS = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, with which chances, by how many at once; `pace` is the most seconds of one phase of faults."""
+    """How long at least, with which seed, and how many at once; `pace` is the most seconds of one phase of faults. The
+    run goes on until `kinds` of faults were injected and `acknowledged` visits were acknowledged."""
 
     seconds: float = 120.0
     seed: int = 1
@@ -43,6 +44,8 @@ class Plan:
     containers: int = 4
     pace: float = 4.0
     function: Path = ROOT / "func.py"
+    kinds: frozenset[str] = frozenset()
+    acknowledged: int = 0
 
 
 @dataclass
@@ -175,7 +178,12 @@ class Soak:
                     self.outcome.footprint.look("stand-in", self._stand_in.pid)
 
     def _is_over(self) -> bool:
-        return time.monotonic() >= self._end or bool(self.audit.violations)
+        if self.audit.violations:
+            return True
+        if time.monotonic() < self._end:
+            return False
+        is_enough = self.audit.count(Fate.ACKNOWLEDGED) >= self._plan.acknowledged
+        return is_enough and self._plan.kinds <= self._stand_in.injected.keys()
 
     def _environment(self) -> dict[str, str]:
         """What the platform and an owner would set, and the way to the stand-in."""

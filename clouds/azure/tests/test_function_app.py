@@ -297,6 +297,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, config: dict[str, str], word: 
     assert (counted, headers["access-control-allow-origin"]) == (500, "*")
 
 
+@pytest.mark.slow
 def test_no_mail_is_set_up(tmp_path: Path) -> None:
     """Without an address for the report the counter counts, and the report says what is missing."""
     config = {"REPORT_TOKEN": TOKEN, "EMAIL_FROM": "", "EMAIL_TO": ""}
@@ -309,6 +310,7 @@ def test_no_mail_is_set_up(tmp_path: Path) -> None:
     assert told["message"].startswith("EMAIL_FROM and EMAIL_TO are not set")
 
 
+@pytest.mark.slow
 def test_sixteen_workers_lose_nothing(tmp_path: Path) -> None:
     """Sixteen workers whose first calls come at the same moment, and more after, count each of them once."""
     with running(tmp_path, containers=16, config={"SALT": "s" * 40}) as azure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from azure.data.tables import TableClient
 from engines import needed
 
@@ -15,6 +16,7 @@ from local.loop_thread import running
 TABLE = "VisitorCounter"
 
 
+@pytest.mark.slow
 def test_the_page_of_an_older_function_goes_on(tmp_path: Path) -> None:
     """GET /api/HttpVisitor is one more than the row counter/1 said; `count` there and the owner's own properties stay
     readable."""
