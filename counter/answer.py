@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +17,15 @@ Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
 Content-Type in the headers."""
 
 _BODILESS = (204, 304)
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def respond(request: Request, settings: Settings, answer: Answer) -> Response:
-    """The Response to `request`, with the headers for caches and browsers. The answer's own headers override them."""
+    """The Response to `request`, with the headers for caches and browsers. The answer's own headers override
+    them. If the client has the content with the answer's ETag already, it is not sent again."""
     status, content, headers = answer
+    if status == 200 and is_known(headers.get("ETag", ""), request.headers.get("if-none-match", "")):
+        status = 304
     if request.method == "HEAD" or status in _BODILESS:
         body = b""
     elif isinstance(content, bytes):
@@ -40,6 +46,16 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
         },
         body,
     )
+
+
+def tag(content: bytes) -> str:
+    """The strong ETag of the content, which changes with every byte."""
+    return f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether an If-None-Match header (`*`, or a list of strong and weak tags) names `etag` (empty: there is none)."""
+    return bool(etag) and (if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match))
 
 
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:

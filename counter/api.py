@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from counter.answer import Answer, error, failed, respond, retry_after
-from counter.badge import Badge, is_known, tag
+from counter.answer import Answer, error, failed, respond, retry_after, tag
+from counter.badge import Badge
 from counter.owner import is_owner
 from counter.page_view import PageView, reason_not_to_count
 from counter.report import PERIODS, NotPublished, Publisher, compose
@@ -142,10 +142,7 @@ class Api:
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)
         picture = badge.svg(self._store.read(request.deadline), str(self._today().date()))
-        headers = {**_PICTURE, "ETag": tag(picture)}
-        if is_known(headers["ETag"], request.headers.get("if-none-match", "")):
-            return 304, b"", headers
-        return 200, picture, headers
+        return 200, picture, {**_PICTURE, "ETag": tag(picture)}
 
     def _health(self, request: Request) -> Answer:
         try:
@@ -206,7 +203,7 @@ class Api:
     def _page(self, request: Request) -> Answer:
         from counter.assets import page  # noqa: PLC0415 - a visit does without it
 
-        return page(request.route, request.headers.get("if-none-match", ""), self.settings.public_stats)
+        return page(request.route, self.settings.public_stats)
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)

@@ -10,8 +10,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from counter.answer import Answer
-from counter.badge import is_known, tag
+from counter.answer import Answer, tag
 
 _WEB = Path(__file__).resolve().parent.parent / "web"
 _SCRIPTS = {
@@ -26,23 +25,12 @@ _PAGE = {
 }
 
 
-def page(name: str, if_none_match: str, is_public: bool) -> Answer:
-    """The file of the route `name`, or 304 if the browser has it. `is_public` tells the owner's page that anyone may
-    see the numbers."""
-    body, headers = _script(name) if name in _SCRIPTS else _owners_page(is_public)
-    if is_known(headers["ETag"], if_none_match):
-        return 304, b"", headers
-    return 200, body, headers
-
-
 @cache
-def _script(name: str) -> tuple[bytes, dict[str, str]]:
-    body = b"\n".join((_WEB / file).read_bytes() for file in _SCRIPTS[name])
-    return body, {**_SCRIPT, "ETag": tag(body)}
-
-
-@cache
-def _owners_page(is_public: bool) -> tuple[bytes, dict[str, str]]:
+def page(name: str, is_public: bool) -> Answer:
+    """The file of the route `name`. `is_public` tells the owner's page that anyone may see the numbers."""
+    if name in _SCRIPTS:
+        body = b"\n".join((_WEB / file).read_bytes() for file in _SCRIPTS[name])
+        return 200, body, {**_SCRIPT, "ETag": tag(body)}
     body = (_WEB / "owner.html").read_bytes()
     if is_public:
         body = body.replace(b"<html", b"<html data-public", 1)
@@ -50,7 +38,7 @@ def _owners_page(is_public: bool) -> tuple[bytes, dict[str, str]]:
         f"default-src 'none'; script-src {_hash(body, b'script')}; style-src {_hash(body, b'style')}; "
         "connect-src http: https:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return body, {**_PAGE, "Content-Security-Policy": policy, "ETag": tag(body)}
+    return 200, body, {**_PAGE, "Content-Security-Policy": policy, "ETag": tag(body)}
 
 
 def _hash(body: bytes, element: bytes) -> str:

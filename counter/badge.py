@@ -6,7 +6,6 @@ docs/decisions/0007-badge.md says why it is drawn here and not by a library.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -32,7 +31,6 @@ _LABELS = {
     "month": "visitors this month",
 }
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
-_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 _DATA = Path(__file__).with_name("badge.json")
 _WIDE, _OTHER = 110, 75  # tenths of a pixel
@@ -111,16 +109,6 @@ def _widths() -> Mapping[str, int]:
     # Widths in tenths of a pixel at 11 pixels in Verdana; DejaVu Sans on Linux differs by a few per cent.
     widths = json.loads(_DATA.read_text("utf-8"))["widths"]
     return {character: int(width) for width, characters in widths.items() for character in characters}
-
-
-def tag(picture: bytes) -> str:
-    """The strong ETag of a picture, which changes with every byte."""
-    return f'"{hashlib.sha256(picture).hexdigest()[:24]}"'
-
-
-def is_known(etag: str, if_none_match: str) -> bool:
-    """Whether an If-None-Match header (`*`, or a list of strong and weak tags) names `etag`."""
-    return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
 
 
 def width(text: str) -> int:

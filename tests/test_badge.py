@@ -11,7 +11,8 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.badge import MAX_LABEL, Badge, colors, is_known, tag, text_color, width
+from counter.answer import is_known, tag
+from counter.badge import MAX_LABEL, Badge, colors, text_color, width
 from counter.names import one_line
 from counter.request import Response
 from counter.store import Unavailable
