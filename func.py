@@ -20,7 +20,7 @@ from clouds.oracle.function.object_storage import ObjectStorage
 from clouds.oracle.function.settings import FREE_REQUESTS, OracleSettings
 from counter import entrypoint
 from counter.api import Api
-from counter.report import NotPublished, Publisher
+from counter.publisher import NotPublished, Publisher
 from counter.request import Request
 from counter.settings import Environment, Settings
 from counter.store import REQUEST_SECONDS

@@ -17,7 +17,7 @@ from counter.answer import Answer, error, failed, respond, retry_after, tag
 from counter.badge import Badge
 from counter.owner import is_owner
 from counter.page_view import PageView, reason_not_to_count
-from counter.report import PERIODS, NotPublished, Publisher, compose
+from counter.publisher import NotPublished, Publisher
 from counter.request import BadRequest, Request, Response
 from counter.settings import Settings, SettingsError
 from counter.shown import iso, number, shields, shown
@@ -176,6 +176,8 @@ class Api:
         return 200, as_csv(numbers, table), {**headers, **_download("text/csv; charset=utf-8", f"{table}.csv")}
 
     def _report(self, request: Request) -> Answer:
+        from counter.report import PERIODS, compose  # noqa: PLC0415 - a visit does without it
+
         if not is_owner(request, self.settings):
             return _unauthorized()
         period = request.query.get("period", PERIODS[0])

@@ -8,7 +8,7 @@ from typing import Any
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.api import Api
-from counter.report import NotPublished, Publisher
+from counter.publisher import NotPublished, Publisher
 from counter.request import Request, Response
 from counter.settings import Environment, Settings
 from counter.store import StoreError

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counter.entrypoint import internal_error, unready
-from counter.report import NotPublished
+from counter.publisher import NotPublished
 from counter.request import MAX_BODY, Request
 from counter.settings import SettingsError
 from counter.store import CorruptDocument, Misconfigured, StoreError, Unavailable

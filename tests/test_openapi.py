@@ -15,7 +15,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from counter.entrypoint import internal_error, unready
-from counter.report import NotPublished
+from counter.publisher import NotPublished
 from counter.request import MAX_BODY, PAGE_VIEW, Request, Response
 from counter.store import Conflict, CorruptDocument, Misconfigured, StoreError, Unavailable
 

@@ -24,7 +24,9 @@ from test_ceiling import full as fullest
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.budget import Budget, budget
-from counter.report import COLUMNS, MAX_BYTES, PERIODS, NotPublished, compose
+from counter.mail_text import COLUMNS
+from counter.publisher import NotPublished
+from counter.report import MAX_BYTES, PERIODS, compose
 from counter.settings import Settings
 from counter.tally import Limits, Tally, Visit
 from privacy import visitor_hash

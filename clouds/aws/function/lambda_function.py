@@ -15,7 +15,7 @@ from clouds.aws.function.dynamodb import DynamoDB
 from clouds.aws.function.settings import AwsSettings
 from counter import entrypoint
 from counter.api import Api
-from counter.report import NotPublished, Publisher
+from counter.publisher import NotPublished, Publisher
 from counter.settings import Environment, Settings
 from counter.store import REQUEST_SECONDS
 from counter_store import CounterStore

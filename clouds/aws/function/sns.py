@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from clouds.aws.function.client import connect
-from counter.report import NotPublished
+from counter.publisher import NotPublished
 
 PUBLISH_SECONDS = 10.0
 

@@ -18,7 +18,7 @@ from azure.core.rest import HttpRequest
 from clouds.azure.function.managed_identity import ManagedIdentity, NoToken
 from clouds.azure.function.storage_account import identity
 from clouds.settings import address
-from counter.report import NotPublished, Publisher
+from counter.publisher import NotPublished, Publisher
 from counter.settings import Environment
 
 PUBLISH_SECONDS = 10.0

@@ -16,7 +16,7 @@ import pytest
 
 from clouds.azure.function.mail import publisher
 from clouds.azure.laptop.platform_standin import PlatformStandin
-from counter.report import NotPublished
+from counter.publisher import NotPublished
 from counter.settings import Environment, SettingsError
 from local.loop_thread import LoopThread
 from local.notifications import Mailbox
