@@ -41,8 +41,8 @@ pytest := $(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope
 test: lint ## run lint, type checks, import rules and all quick tests
 	@$(pytest) -m "not slow" $(ARGS)
 
-test-all: test ## the same, and then the slow tests
-	@$(pytest) -m slow $(ARGS)
+test-all: lint ## the same with the slow tests
+	@$(pytest) $(ARGS)
 
 lint: $(VENV)/installed-test ## run ruff, mypy and import-linter
 	@$(python) -m ruff check .

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from engines import CLOUDS, needed
+from engines import SLOW_CLOUDS, needed
 from wire import object_store, signer
 
 from clouds.oracle.laptop.serving import BUCKET, Serving
@@ -80,7 +80,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
         yield started
 
 
-@pytest.fixture(params=["memory", "sqlite", "oracle", *CLOUDS])
+@pytest.fixture(params=["memory", "sqlite", "oracle", *SLOW_CLOUDS])
 def fresh(
     request: pytest.FixtureRequest, stand_in: Serving, engine: Callable[[str], Laptop]
 ) -> Iterator[Callable[[], Place]]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from damaged import KINDS
-from engines import CLOUDS
+from engines import CLOUDS, SLOW_CLOUDS
 from test_local_command import Running
 from test_saved_file import SAVED, mail
 
@@ -74,7 +74,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield serving
 
 
-@pytest.fixture(params=EVERYWHERE)
+@pytest.fixture(params=["oracle", *SLOW_CLOUDS])
 def stored(
     request: pytest.FixtureRequest,
     serving: Serving,
@@ -189,6 +189,7 @@ def from_the_root(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", EVERYWHERE)
 def test_a_cloud_needs_no_other_s_packages(stored: Stored, cloud: str) -> None:
     """A command needs only its own cloud's packages, and names a missing one in one line."""
@@ -418,6 +419,7 @@ def test_start_at_a_number(stored: Stored, command: Command) -> None:
     assert json.loads(stored.kept())["pageviews"] == 12
 
 
+@pytest.mark.slow
 @on_oracle
 def test_yesterday_comes_back(stored: Stored, serving: Serving, command: Command) -> None:
     """The last version from before today is restored, whichever page of the versions it is on."""

@@ -1050,7 +1050,7 @@ BODIES = (
 REFLECTED = re.compile(f"[{LETTERS}]{{8}}")
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=50)
 @given(
     METHODS,
     st.none() | st.tuples(PATHS | FOREIGN, QUERIES).map("?".join),

@@ -120,7 +120,7 @@ def test_text_can_be_read(color: str) -> None:
             assert contrast(mixed(badge.color, shade), text) >= 4.4
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 0xFFFFFF))
 def test_any_color_can_be_read_on(color: int) -> None:
     """The same holds for all 16,777,216 colors."""
@@ -329,7 +329,7 @@ def test_direct_call_may_ask_for_a_badge() -> None:
 anything = st.text(st.characters() | st.sampled_from("<>&\"'\r\n\0\x1b\u202e%/;"), max_size=60)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(["metric", "label", "color", "vid", "x"]), anything, max_size=3))
 def test_fuzzed_queries_make_pictures_or_errors(query: dict[str, str]) -> None:
     """Whatever is asked: the answer is a well-formed picture whose only foreign text is a checked label, or an error
@@ -354,7 +354,7 @@ def test_fuzzed_queries_make_pictures_or_errors(query: dict[str, str]) -> None:
         assert name == "ETag" or value == plain.headers[name]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=80))
 def test_fuzzed_bytes_are_never_repeated(raw: bytes) -> None:
     """A query of any bytes, encoded or not, leaves nothing in headers, and only well-formed text in the body."""
@@ -376,7 +376,7 @@ def test_markup_in_a_label_stays_text(attack: str) -> None:
     assert {element.tag.removeprefix(SVG) for element in svg.iter()} == ELEMENTS
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=100), st.text(max_size=30))
 def test_matching_tags_never_fails(header: str, content: str) -> None:
     """Any If-None-Match header has an answer, and only one that holds the tag has the answer yes."""

@@ -121,6 +121,7 @@ def test_names_are_stored_as_utf8() -> None:
     assert path.encode() in tally.encode()
 
 
+@pytest.mark.slow
 def test_a_flood_of_names_stays_below_the_ceiling() -> None:
     """Whoever sends invented paths and hosts for months makes a document of bounded size."""
     chance, tally = random.Random(8), Tally.empty()

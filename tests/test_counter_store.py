@@ -1036,6 +1036,7 @@ class Unremovable(MemoryDocuments):
         super().remove(entries, timeout)
 
 
+@pytest.mark.slow
 def test_removals_that_keep_failing_double_nothing() -> None:
     """A crowd's entries that nobody may remove are folded once, and no more of them than the document remembers."""
     store, clock = Unremovable(), Time()

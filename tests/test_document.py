@@ -244,7 +244,7 @@ counters = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda some: b'{"pageviews":' + some + b"}"))
 @example(b'{"pageviews":1,"seen":["\\')
 @example(b'{"pageviews":1,"seen":["\\ud800"]}')
@@ -254,14 +254,14 @@ def test_any_bytes_are_a_counter_or_refused(text: bytes) -> None:
     survives(text, LIMITS)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(values | counters, st.sampled_from([LIMITS, Limits(0, 1), Limits(3, 2)]))
 def test_any_json_is_a_counter_or_refused(content: object, limits: Limits) -> None:
     """Whatever JSON somebody put there; what is taken goes on counting and is never refused later."""
     survives(document(content), limits)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(counters)
 def test_reading_is_what_json_reads(content: dict[str, Any]) -> None:
     """Reading long lists apart changes nothing of what Python's reader makes of a document."""

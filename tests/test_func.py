@@ -139,6 +139,7 @@ def test_a_namespace_that_is_set_is_not_looked_up(here: Serving) -> None:
     assert sorted(kinds(here)) == ["get", "put"]
 
 
+@pytest.mark.slow
 def test_forty_visitors(here: Serving) -> None:
     """Forty browsers, each coming twice, are eighty page views and forty visitors."""
     answers = [ask(here, f"/v1/counter?vid=visitor-{number}") for _ in range(2) for number in range(40)]
@@ -488,6 +489,7 @@ def test_a_bucket_that_is_not_there(here: Serving) -> None:
     assert ask(here, "/v1/health")[0] == 503
 
 
+@pytest.mark.slow
 def test_sixteen_first_visitors_at_once(tmp_path: Path) -> None:
     """On an empty bucket, each in a container of its own: sixteen page views, sixteen visitors, none lost."""
     with Serving(tmp_path, containers=16, warm=16, config=CONFIG, tls=True) as here:

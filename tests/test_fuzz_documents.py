@@ -249,6 +249,7 @@ LARGE = {
 """Documents of a quarter of a megabyte and more, each as unhandy as can be."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_document_costs_little(name: str) -> None:
     """Whatever is in it, a document is read within three seconds and twenty times its size in memory."""

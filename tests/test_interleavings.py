@@ -105,6 +105,7 @@ def test_two_containers_and_a_fault(summary: Summary, kinds: Sequence[str], star
 PAIRS = combinations(list(KINDS), 2) if ALL else [*combinations(["fresh", "warm", "return"], 2), ("journal", "settle")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS if ALL else ["nothing", "entries"])
 @pytest.mark.parametrize("kinds", PAIRS, ids="+".join)
 def test_two_containers_and_two_faults(summary: Summary, kinds: Sequence[str], start: str) -> None:
@@ -132,6 +133,7 @@ def test_three_containers_and_a_fault(summary: Summary, kinds: Sequence[str], st
     summary.add("three containers, up to one fault", explore(STARTS[start], actors(kinds), 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [("warm", "warm"), ("warm", "fresh"), ("warm", "settle")], ids="+".join)
 def test_a_warm_container_that_lists(summary: Summary, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[str]) -> None:
     """A container that folds over the version it remembers loses nothing and doubles nothing."""

@@ -116,6 +116,7 @@ def exported(home: Home) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source,target", PAIRS)
 def test_a_counter_moves(home: Callable[[str], Home], source: str, target: str) -> None:
     """Totals, history, known visitors, visits in the journal and the owner's own members move to the other cloud."""
@@ -209,6 +210,7 @@ def test_the_move_in_the_readme_moves(home: Callable[[str], Home]) -> None:
     assert home(target).totals() == home(source).totals() == (2**33, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["clouds/README.md", "docs/restore.md"])
 def test_what_the_pages_say_can_be_called(page: str) -> None:
     """Every command on the pages exists, its settings are read by the code, and the shell blocks are valid."""

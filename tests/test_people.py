@@ -29,7 +29,7 @@ def numbers(tally: Tally, day: str = MONDAY) -> tuple[int, int, int]:
     return day_, week, month
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), max_size=60), st.sampled_from([0, 3, 400]))
 def test_each_period_counts_its_visitors_once(visits: list[tuple[int, int]], seen: int) -> None:
     """What a set of everybody would say, for days that come one after the other."""

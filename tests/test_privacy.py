@@ -163,7 +163,7 @@ def test_what_is_no_sketch_is_refused(text: str) -> None:
         Sketch.parse(text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=60) | st.binary(max_size=200).map(lambda some: PREFIX + base64.b64encode(some).decode()))
 def test_any_text_is_a_sketch_or_refused(text: str) -> None:
     """Whatever the text, ValueError is the only thing that goes wrong."""
@@ -174,7 +174,7 @@ def test_any_text_is_a_sketch_or_refused(text: str) -> None:
     assert len(sketch.registers) == REGISTERS
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(len(PREFIX), len(GOOD) - 1), st.sampled_from("AZaz09+/=\n"))
 def test_a_changed_character_changes_nobody(at: int, sign: str) -> None:
     """The text carries a checksum: what was tampered with is refused, or means the same."""
@@ -236,7 +236,7 @@ def test_a_set_without_a_list_is_a_sketch_from_the_start() -> None:
     assert (more, seen.sketch is not None, seen.size()) == (1, True, 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from([f"{n:064x}" for n in range(2**200, 2**200 + 12)]), max_size=40), st.integers(0, 15))
 def test_a_set_is_a_set(visitors: list[str], limit: int) -> None:
     """In whatever order and however often they come, below the limit everybody counts once; what was is not changed."""

@@ -113,6 +113,7 @@ def test_what_is_no_new_version_is_refused(repository: Repository, version: str)
     assert repository.state() == before
 
 
+@pytest.mark.slow
 def test_nothing_is_released_where_nothing_is_written(repository: Repository) -> None:
     """After a release there is nothing to release, until something is written under Unreleased."""
     repository.release("1.2.0")
@@ -137,6 +138,7 @@ def test_a_slip_is_noticed(repository: Repository, slip: str) -> None:
     assert repository.state() == before
 
 
+@pytest.mark.slow
 def test_the_notes_are_the_versions_part_of_the_changelog(repository: Repository) -> None:
     """The workflow publishes what the changelog has for the tag, each item in one line; without any it stops."""
     repository.release("1.2.0")

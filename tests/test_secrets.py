@@ -139,6 +139,7 @@ def all_objects(here: Serving) -> dict[str, str]:
     return {f"object {stored.name}": stored.name + stored.data.decode() for stored in here.objects.list(BUCKET)}
 
 
+@pytest.mark.slow
 def test_nothing_personal_is_written_anywhere(tmp_path: Path) -> None:
     """Answers, log, mails, document and journal are searched for everything that was sent, at every kind of failure."""
     config = {"SALT": SALT, "REPORT_TOKEN": TOKEN, "ALLOWED_ORIGINS": "https://listed.example"}

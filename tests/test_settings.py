@@ -306,7 +306,7 @@ def test_unsafe_settings_are_warned_about(environment: dict[str, str], named: li
 NAMES = sorted({name for name, *_ in GOOD} | {"SALT", "REPORT_TOKEN"})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40), max_size=6))
 def test_any_environment_is_parsed_or_refused(environment: dict[str, str]) -> None:
     """Any environment gives either settings or one SettingsError, which names only variables that are set."""

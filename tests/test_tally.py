@@ -118,7 +118,7 @@ def test_when_it_was_updated(moment: object, expected: int | None) -> None:
     assert tally.updated_at == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 @given(visits(), st.integers(1, 40))
 def test_any_visits_are_what_a_plain_count_says(some: list[Visit], keep: int) -> None:
     """Totals, visitors and the sums of the history equal those of a dictionary that forgets nothing."""
@@ -134,7 +134,7 @@ def test_any_visits_are_what_a_plain_count_says(some: list[Visit], keep: int) ->
     assert set(tally.seen.hashes) == unique
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(visits(), st.integers(1, 40), st.integers(0, 6))
 def test_the_history_keeps_its_days(some: list[Visit], keep: int, seen: int) -> None:
     """The newest days that have visits are kept; what is dropped is in its month; the total stays the sum."""
@@ -158,7 +158,7 @@ def test_what_was_not_counted_is_kept_by_day_for_a_month() -> None:
     assert sums(tally)[2] == {"crawler": len(days)}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(visits(), st.integers(0, 6), st.integers(1, 20))
 def test_a_document_is_read_as_it_was_written(some: list[Visit], seen: int, keep: int) -> None:
     """Writing and reading changes nothing, and what was read goes on like what was remembered."""
@@ -177,7 +177,7 @@ def test_a_document_is_read_as_it_was_written(some: list[Visit], seen: int, keep
     assert again.add(further, AT, limits).encode() == tally.add(further, AT, limits).encode()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(visits())
 def test_a_tally_is_never_changed(some: list[Visit]) -> None:
     """What was written may be remembered and shown while the next one is made."""
@@ -189,7 +189,7 @@ def test_a_tally_is_never_changed(some: list[Visit]) -> None:
     assert tally.encode() == before
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(visits(), st.randoms(use_true_random=False))
 def test_folding_is_adding_in_any_order(some: list[Visit], chance: random.Random) -> None:
     """The journal's entries give the same totals and history as the visits themselves, in whatever order."""
@@ -207,7 +207,7 @@ def test_folding_is_adding_in_any_order(some: list[Visit], chance: random.Random
         assert tally.recent == ()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(visits(), st.integers(0, 30), st.integers(0, 6))
 def test_nothing_is_folded_twice(some: list[Visit], middle: int, seen: int) -> None:
     """Entries folded again, or whose visit is in the document already, change nothing but the list of ids."""
@@ -285,7 +285,7 @@ entries = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(entries)
 def test_an_entry_is_read_as_it_was_written(visit: Visit) -> None:
     """Each part of a visit survives as the name of an object, of characters that are safe in one."""
@@ -297,7 +297,7 @@ def test_an_entry_is_read_as_it_was_written(visit: Visit) -> None:
         assert len(entry) <= 500
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(entries)
 def test_no_entry_connects_a_page_with_a_visitor(visit: Visit) -> None:
     """A visit that has both is two entries without anything in common but the date."""
@@ -312,7 +312,7 @@ def test_no_entry_connects_a_page_with_a_visitor(visit: Visit) -> None:
         assert [part.visitor for part in parts] == [visit.visitor, None]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(entries, max_size=20), st.randoms(use_true_random=False))
 def test_parts_add_up_to_the_visit(some: list[Visit], chance: random.Random) -> None:
     """Folded from the journal in any order, and repeated, they give what the visits themselves give."""
@@ -374,7 +374,7 @@ def test_what_is_no_entry_is_none(name: str) -> None:
     assert Visit.of_entry(name) is None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=100))
 def test_any_name_is_an_entry_or_none(name: str) -> None:
     """No name of an object is an error, and no two names are the same visit."""

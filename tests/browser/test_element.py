@@ -91,6 +91,7 @@ def test_request_is_simple(counter: FakeCounter, visitor: Visitor) -> None:
     assert counter.bodies[0].keys() == {"vid"}
 
 
+@pytest.mark.slow
 def test_no_cache_answers(counter: FakeCounter, visitor: Visitor) -> None:
     """Every visit reaches the counter, even where somebody on the way says that its answers may be kept."""
     counter.cache = "public, max-age=3600"
@@ -132,6 +133,7 @@ def test_second_browser(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     assert len(set(counter.visitors)) == 2
 
 
+@pytest.mark.slow
 def test_two_elements(counter: FakeCounter, visitor: Visitor) -> None:
     """Two elements for the same counter are one count, and each shows what it is asked for."""
     page = visitor.open(counter.page(f'{ELEMENT} <visitor-counter show="unique"></visitor-counter>'))
@@ -141,6 +143,7 @@ def test_two_elements(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_moved_element(counter: FakeCounter, visitor: Visitor) -> None:
     """An element moved to another place keeps its number and does not count again."""
     page = visitor.open(counter.page(f"{ELEMENT}<footer></footer>"))
@@ -151,6 +154,7 @@ def test_moved_element(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_script_loaded_twice(counter: FakeCounter, visitor: Visitor) -> None:
     """The snippet pasted twice, once as a module, is still one count, and no complaint."""
     again = '<script type="module" src="/v1/visitor-counter.js?again"></script>'
@@ -160,6 +164,7 @@ def test_script_loaded_twice(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_module(counter: FakeCounter, visitor: Visitor) -> None:
     """The script works as a module alone."""
     script = '<script type="module" src="/v1/visitor-counter.js"></script>'
@@ -178,6 +183,7 @@ def test_privacy_signal(counter: FakeCounter, visitor: Visitor, signal: str) -> 
     assert stored(page) == {}
 
 
+@pytest.mark.slow
 def test_remember_none(counter: FakeCounter, visitor: Visitor) -> None:
     """`remember="none"`: no id is made or sent, nothing is stored."""
     page = visitor.open(counter.page('<visitor-counter remember="none"></visitor-counter>'))
@@ -187,6 +193,7 @@ def test_remember_none(counter: FakeCounter, visitor: Visitor) -> None:
     assert stored(page) == {}
 
 
+@pytest.mark.slow
 def test_remember_day(counter: FakeCounter, visitor: Visitor) -> None:
     """`remember="day"`: one id all day, and a new one after midnight that has nothing to do with it."""
     visitor.context.clock.install(time="2026-11-20T10:00:00Z")
@@ -205,6 +212,7 @@ def test_remember_day(counter: FakeCounter, visitor: Visitor) -> None:
     assert first not in " ".join(stored(page).values())
 
 
+@pytest.mark.slow
 def test_remember_is_kept_apart(counter: FakeCounter, visitor: Visitor) -> None:
     """A page that remembers for a day leaves the lasting id of the others alone."""
     lasting = counter.page(ELEMENT)
@@ -218,6 +226,7 @@ def test_remember_is_kept_apart(counter: FakeCounter, visitor: Visitor) -> None:
     assert first == again != day == same_day
 
 
+@pytest.mark.slow
 def test_prerender(counter: FakeCounter, visitor: Visitor) -> None:
     """A prerendered page counts when it is looked at, not before."""
     visitor.context.add_init_script(
@@ -234,6 +243,7 @@ def test_prerender(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_hidden_page(counter: FakeCounter, visitor: Visitor) -> None:
     """A tab opened in the background counts, and stores an id, when it comes to the front."""
     visitor.context.add_init_script(
@@ -250,6 +260,7 @@ def test_hidden_page(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_slow_answer(counter: FakeCounter, visitor: Visitor) -> None:
     """The last known number shows at once, the fresh one as soon as it comes."""
     page = visitor.open(counter.page(ELEMENT))
@@ -294,6 +305,7 @@ def test_failed_call(counter: FakeCounter, unlucky: Visitor, fault: str) -> None
     assert page.evaluate("bubbled") == []
 
 
+@pytest.mark.slow
 def test_no_script(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     """Without JavaScript the content of the tag shows, and nothing is counted."""
     page = new_visitor(java_script_enabled=False).open(counter.page(ELEMENT))
@@ -302,6 +314,7 @@ def test_no_script(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     assert counter.requests == []
 
 
+@pytest.mark.slow
 def test_script_missing(counter: FakeCounter, unlucky: Visitor) -> None:
     """Where the script does not arrive, the content of the tag shows."""
     page = unlucky.open()
@@ -323,6 +336,7 @@ def test_other_origin(counter: FakeCounter, visitor: Visitor, named: bool) -> No
     assert counter.elsewhere.endswith(counter.requests[0].host)
 
 
+@pytest.mark.slow
 def test_other_origin_refused(counter: FakeCounter, unlucky: Visitor) -> None:
     """A counter at another origin that does not allow this page leaves the fallback standing."""
     counter.cors = False
@@ -333,6 +347,7 @@ def test_other_origin_refused(counter: FakeCounter, unlucky: Visitor) -> None:
     shown(page, "many")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", [BLOCKED, FULL], ids=["blocked", "full"])
 def test_storage_out_of_reach(counter: FakeCounter, visitor: Visitor, storage: str) -> None:
     """Where nothing can be stored the visit counts, as a visit: an id nobody keeps would be a new visitor each time."""
@@ -343,6 +358,7 @@ def test_storage_out_of_reach(counter: FakeCounter, visitor: Visitor, storage: s
     assert counter.visitors == [None]
 
 
+@pytest.mark.slow
 def test_language(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     """The number is written as the page's language writes it, or as the reader's where the page names none."""
     tags = {"de": "1.234", "fr-CA": "1\u00a0234", "en": "1,234", "": "1.234", "en_US": "1.234"}  # the last is a mistake
@@ -362,6 +378,7 @@ def test_events(counter: FakeCounter, visitor: Visitor) -> None:
     assert (kind, detail["ok"], detail["count"], detail["counted"]) == ("load", True, 1234, True)
 
 
+@pytest.mark.slow
 def test_error_event(counter: FakeCounter, unlucky: Visitor) -> None:
     """`error` carries what the counter said, if it said anything."""
     counter.status = 503
@@ -372,6 +389,7 @@ def test_error_event(counter: FakeCounter, unlucky: Visitor) -> None:
     assert page.evaluate("events") == [["error", {"ok": False, "error": "unavailable"}]]
 
 
+@pytest.mark.slow
 def test_screen_reader(counter: FakeCounter, visitor: Visitor) -> None:
     """The number is a status in the accessibility tree, announced politely when it changes."""
     page = visitor.open(counter.page(ELEMENT))
@@ -385,6 +403,7 @@ def test_screen_reader(counter: FakeCounter, visitor: Visitor) -> None:
     assert texts == ["1,234"]
 
 
+@pytest.mark.slow
 def test_room(counter: FakeCounter, visitor: Visitor) -> None:
     """A small number leaves no gap, and the number last shown keeps its place until the next one comes."""
     counter.count = 4
@@ -403,6 +422,7 @@ def test_room(counter: FakeCounter, visitor: Visitor) -> None:
     shown(page, "5")
 
 
+@pytest.mark.slow
 def test_style(counter: FakeCounter, visitor: Visitor) -> None:
     """The page styles the number by its part."""
     page = visitor.open(counter.page(ELEMENT, head="<style>::part(number) { color: red }</style>"))
@@ -442,6 +462,7 @@ def test_named_page(counter: FakeCounter, visitor: Visitor, attribute: str, path
     assert [body["page"] for body in counter.bodies] == [named]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["", "async "], ids=["before the page", "async"])
 def test_script_that_does_not_wait(counter: FakeCounter, visitor: Visitor, how: str) -> None:
     """Wherever the script stands, it asks once the whole page is there, for all elements."""
@@ -453,6 +474,7 @@ def test_script_that_does_not_wait(counter: FakeCounter, visitor: Visitor, how: 
     assert [body["page"] for body in counter.bodies] == ["/page"]
 
 
+@pytest.mark.slow
 def test_index_of_posts(counter: FakeCounter, visitor: Visitor) -> None:
     """An element that names another page reads its number and counts nothing; the one of this page counts it."""
     counter.views = {"/posts/a": 41, "/posts/b": 7}
@@ -480,6 +502,7 @@ def test_show(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 def test_mistakes(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     """A number that there is not is said in the console, once; the view counts, and visitors see the fallback."""
     somebody = new_visitor()
@@ -491,6 +514,7 @@ def test_mistakes(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     assert counter.counted == 1
 
 
+@pytest.mark.slow
 def test_address_comes_later(counter: FakeCounter, visitor: Visitor) -> None:
     """Without an address the element waits; nothing is sent to the page's own site."""
     counter.pages["/bundle.js"] = (WEB / "visitor-counter.js").read_text()
@@ -504,6 +528,7 @@ def test_address_comes_later(counter: FakeCounter, visitor: Visitor) -> None:
     shown(page, "1,234")
 
 
+@pytest.mark.slow
 def test_no_address(counter: FakeCounter, visitor: Visitor) -> None:
     """An element whose `src` is no address shows its fallback, and the others on the page are not disturbed."""
     page = visitor.open(counter.page(f'<visitor-counter src="http://[">many</visitor-counter>{ELEMENT}'))
@@ -511,6 +536,7 @@ def test_no_address(counter: FakeCounter, visitor: Visitor) -> None:
     shown(page, "many")
 
 
+@pytest.mark.slow
 def test_attributes_change(counter: FakeCounter, visitor: Visitor) -> None:
     """A change of `show` shows another number of the same answer; one of `src` asks there."""
     page = visitor.open(counter.page(ELEMENT))
@@ -526,6 +552,7 @@ def test_attributes_change(counter: FakeCounter, visitor: Visitor) -> None:
     assert [request.host in counter.elsewhere for request in counter.requests] == [False, True]
 
 
+@pytest.mark.slow
 def test_made_by_script(counter: FakeCounter, visitor: Visitor) -> None:
     """An element that gets its attributes after it was put on the page asks once, and the right address."""
     page = visitor.open(counter.page(""))
@@ -554,6 +581,7 @@ def test_pages_changed_by_script(counter: FakeCounter, visitor: Visitor) -> None
     assert [body["page"] for body in counter.bodies] == ["/page", "/next"]
 
 
+@pytest.mark.slow
 def test_count_by_hand(counter: FakeCounter, visitor: Visitor) -> None:
     """Where a browser cannot tell that a page was changed, `count()` counts the view."""
     visitor.context.add_init_script("delete window.navigation")
@@ -568,6 +596,7 @@ def test_count_by_hand(counter: FakeCounter, visitor: Visitor) -> None:
     shown(page, "1,235")
 
 
+@pytest.mark.slow
 def test_later_element(counter: FakeCounter, visitor: Visitor) -> None:
     """An element added later in the same view shares the answer; one created again after a failed call only reads."""
     page = visitor.open(counter.page(ELEMENT))
@@ -578,6 +607,7 @@ def test_later_element(counter: FakeCounter, visitor: Visitor) -> None:
     assert len(counter.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said, counted", [({}, 1), ({"mayBeCounted": True}, 1), ({"mayBeCounted": False}, 2)])
 def test_element_made_anew(counter: FakeCounter, unlucky: Visitor, said: dict[str, Any], counted: int) -> None:
     """After a failed call an element created again only reads, unless the answer said that nothing was counted."""
@@ -592,6 +622,7 @@ def test_element_made_anew(counter: FakeCounter, unlucky: Visitor, said: dict[st
     assert counter.counted == counted
 
 
+@pytest.mark.slow
 def test_offline(counter: FakeCounter, visitor: Visitor) -> None:
     """A view that begins without network is counted once it is back."""
     page = visitor.open(counter.page(""))
@@ -608,6 +639,7 @@ def test_offline(counter: FakeCounter, visitor: Visitor) -> None:
     assert counter.counted == 1
 
 
+@pytest.mark.slow
 def test_back(counter: FakeCounter, visitor: Visitor) -> None:
     """A page that the browser kept asks again when it is shown again, and does not count."""
     visitor.context.add_init_script('addEventListener("pageshow", event => { window.kept = event.persisted })')
@@ -669,6 +701,7 @@ def test_left_out(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     shown(page, "1,234")
 
 
+@pytest.mark.slow
 def test_page_on_this_machine(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     """A page of this machine only reads, and says so once; with `local` it counts."""
     somebody = new_visitor()
@@ -682,6 +715,7 @@ def test_page_on_this_machine(counter: FakeCounter, new_visitor: NewVisitor) -> 
     assert somebody.complaints == ["visitor-counter: not counted, local"] * 2
 
 
+@pytest.mark.slow
 def test_id_is_renewed(counter: FakeCounter, visitor: Visitor) -> None:
     """An id is the same for 13 months and then a new one; an id without a date is dated when it is first seen."""
     visitor.context.clock.install(time="2026-01-15T10:00:00Z")

@@ -130,6 +130,7 @@ def test_right_token(owner: str, counter: FakeCounter, visitor: Visitor) -> None
     assert all(TOKEN not in request.path_qs for request in counter.requests)
 
 
+@pytest.mark.slow
 def test_token_stays_in_the_tab(owner: str, visitor: Visitor) -> None:
     """A reload does not ask again; another tab does, and so does this one when told to forget."""
     page = visitor.open(owner)
@@ -148,6 +149,7 @@ def test_token_stays_in_the_tab(owner: str, visitor: Visitor) -> None:
     assert page.get_by_label("Token").is_visible()
 
 
+@pytest.mark.slow
 def test_remembered(owner: str, visitor: Visitor) -> None:
     """With a tick the token is remembered on this device, until it is told to forget."""
     page = visitor.open(owner)
@@ -162,6 +164,7 @@ def test_remembered(owner: str, visitor: Visitor) -> None:
     assert page.evaluate("localStorage.length") == 0
 
 
+@pytest.mark.slow
 def test_empty(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """Before the first visit the page shows the two lines to paste, and noughts."""
     counter.stats = answer()
@@ -174,6 +177,7 @@ def test_empty(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     assert "NaN" not in everything(page)
 
 
+@pytest.mark.slow
 def test_first_day(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """On the first day nothing is compared with days that were not counted, and all periods agree."""
     first = {str(TODAY): {"pageviews": 11, "newVisitors": 7, "visitors": 7, "filtered": {"crawler": 2}}}
@@ -189,6 +193,7 @@ def test_first_day(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     assert "Crawlers and bots" in everything(page)
 
 
+@pytest.mark.slow
 def test_older_counter(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """A counter that keeps no people of a day, and no pages, shows page views."""
     counter.stats = year() | {"weeks": None, "months": {}, "pages": None}
@@ -202,6 +207,7 @@ def test_older_counter(counter: FakeCounter, owner: str, visitor: Visitor) -> No
     assert "undefined" not in everything(page)
 
 
+@pytest.mark.slow
 def test_quiet_week(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """Seven days without a visit are asked about, gently."""
     counter.stats = year()
@@ -242,6 +248,7 @@ def test_ranges(owner: str, counter: FakeCounter, visitor: Visitor) -> None:
     assert sum(int(row[2].replace(",", "")) for row in rows) == counter.stats["count"]
 
 
+@pytest.mark.slow
 def test_labels(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """A month's name stands under the bar in which the month begins."""
     page = visitor.open(owner)
@@ -263,6 +270,7 @@ def test_labels(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
         assert text[:3] in bars[place]
 
 
+@pytest.mark.slow
 def test_spike(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """One day in the news does not flatten the others: its bar is cut off, and its number stands on it."""
     counter.stats = year()
@@ -276,6 +284,7 @@ def test_spike(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     assert page.locator("#chart").get_by_text("5,000", exact=True).is_visible()
 
 
+@pytest.mark.slow
 def test_chart_tells_the_day(owner: str, counter: FakeCounter, visitor: Visitor) -> None:
     """Pointing at a bar tells its day in words."""
     page = visitor.open(owner)
@@ -289,6 +298,7 @@ def test_chart_tells_the_day(owner: str, counter: FakeCounter, visitor: Visitor)
     )
 
 
+@pytest.mark.slow
 def test_budget(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """The free tier is a gauge, and the sentence that the mail has: the page shows what the counter reckoned."""
     page = visitor.open(owner)
@@ -341,6 +351,7 @@ def test_hostile_answer(counter: FakeCounter, owner: str, visitor: Visitor) -> N
     assert "undefined" not in everything(page)
 
 
+@pytest.mark.slow
 def test_trouble(counter: FakeCounter, owner: str, unlucky: Visitor) -> None:
     """What went wrong is said in plain words, at the entrypoint and later, when what was on the page stays there."""
     page = unlucky.open(owner)
@@ -363,6 +374,7 @@ def test_trouble(counter: FakeCounter, owner: str, unlucky: Visitor) -> None:
     page.locator("#notice").wait_for(state="hidden")
 
 
+@pytest.mark.slow
 def test_counter_elsewhere(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """`?api=` asks a counter elsewhere; the page says where the token goes, and never hands over another one."""
     page = visitor.open(owner)
@@ -380,6 +392,7 @@ def test_counter_elsewhere(counter: FakeCounter, owner: str, visitor: Visitor) -
     assert counter.requests[-1].host == counter.elsewhere.removeprefix("http://")
 
 
+@pytest.mark.slow
 def test_from_a_file(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """Opened as a file, the page asks for the counter's address as well."""
     page = visitor.open((WEB / "owner.html").as_uri())
@@ -389,6 +402,7 @@ def test_from_a_file(counter: FakeCounter, owner: str, visitor: Visitor) -> None
     assert tiles(page)["Since the first visit"].startswith("4,218 people")
 
 
+@pytest.mark.slow
 def test_address_is_checked(owner: str, counter: FakeCounter, visitor: Visitor) -> None:
     """`?api=` takes web addresses only; for anything else no token is taken."""
     page = visitor.open()
@@ -400,6 +414,7 @@ def test_address_is_checked(owner: str, counter: FakeCounter, visitor: Visitor) 
     assert counter.requests == []
 
 
+@pytest.mark.slow
 def test_public(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     """Where anybody may see the numbers they are there without a token, and what is for the owner alone is not."""
     counter.public, counter.stats["site"] = True, "Ada Example"
@@ -419,6 +434,7 @@ def test_public(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
     assert page.get_by_label("Token").is_visible()
 
 
+@pytest.mark.slow
 def test_downloads(owner: str, counter: FakeCounter, visitor: Visitor) -> None:
     """Tables and the backup are asked for with the token, and saved as files."""
     page = visitor.open(owner)
@@ -436,6 +452,7 @@ def test_downloads(owner: str, counter: FakeCounter, visitor: Visitor) -> None:
         assert counter.requests[-1].query_string == query
 
 
+@pytest.mark.slow
 def test_fits(owner: str, visitor: Visitor) -> None:
     """The page fits a phone and a desk without scrolling sideways."""
     page = visitor.open()

@@ -345,6 +345,7 @@ def test_without_a_topic_the_owner_is_told(function: Function) -> None:
     assert "TOPIC_ARN" in told["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config, named",
     [

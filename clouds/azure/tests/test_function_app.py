@@ -445,6 +445,7 @@ def test_host_json_is_what_the_platform_wants() -> None:
     assert set(host) <= {"version", "functionTimeout", "logging", "extensions", "extensionBundle", "concurrency"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 0.0005, 0.005, 0.05])
 def test_who_stops_the_workers_while_one_starts_is_obeyed(
     azure: Azure, monkeypatch: pytest.MonkeyPatch, moment: float
