@@ -185,6 +185,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.slow
 def test_what_is_too_large_is_refused(build: Build, tmp_path: Path) -> None:
     """A bundle that outgrew its limit is an error while it is made."""
     recipe = replace(Recipe.read("aws"), kept={}, largest=1000)
@@ -192,12 +193,14 @@ def test_what_is_too_large_is_refused(build: Build, tmp_path: Path) -> None:
         build(recipe, tmp_path / "tree")
 
 
+@pytest.mark.slow
 def test_a_function_that_cannot_be_imported_is_refused(build: Build, tmp_path: Path) -> None:
     """A package that is missing in the recipe is an error when the bundle is made, not at the first visit."""
     with pytest.raises(bundle.Failed, match=r"cannot be imported[^!]*No module named 'azure'"):
         build(replace(Recipe.read("azure"), kept={}), tmp_path / "tree")
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_locked_is_refused(build: Build, tmp_path: Path) -> None:
     """A recipe that names a package the lock does not have is a mistake, and is named."""
     recipe = Recipe.read("aws")

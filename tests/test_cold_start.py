@@ -82,6 +82,7 @@ IMPORTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_another_cloud_s_first_visit_imports_no_more(cloud: str) -> None:
     """The same of the packages of the others: what a first visit there imports."""

@@ -168,7 +168,7 @@ def test_the_corpus_is_understood(name: str, limits: Limits) -> None:
     answered(CORPUS[name], refused=tally is None)
 
 
-@tried(500)
+@tried(50)
 @given(damaged(), st.sampled_from(LIMITS))
 def test_a_damaged_document_is_refused_or_kept(data: bytes, limits: Limits) -> None:
     """NotACounter, or no number is lost, what is written is read again, and it goes on counting."""
@@ -177,7 +177,7 @@ def test_a_damaged_document_is_refused_or_kept(data: bytes, limits: Limits) -> N
         goes_on(tally, limits)
 
 
-@tried(120)
+@tried(50)
 @given(damaged())
 def test_all_routes_cope_with_a_damaged_document(data: bytes) -> None:
     """What is taken can be shown, drawn, reported and mailed; what is refused is said to be damaged and left alone."""
@@ -216,7 +216,7 @@ def sketches(draw: st.DrawFn) -> str:
     return PREFIX + draw(st.sampled_from([text, text, text.rstrip("="), text + "=", text[:-4], text + "\n", text * 2]))
 
 
-@tried(200)
+@tried(70)
 @given(sketches())
 def test_a_made_up_sketch_is_refused_or_counts_on(text: str) -> None:
     """ValueError, or the text is read to the same registers again, tells a number, and counts nobody twice."""

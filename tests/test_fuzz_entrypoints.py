@@ -86,7 +86,7 @@ def direct(call: object) -> bytes:
     return json.dumps(call).encode()
 
 
-@tried(300)
+@tried(100)
 @given(countings(), fn_headers, bodies | asked.map(direct))
 def test_any_fn_call_is_answered(counting: Counting, headers: dict[str, str], body: bytes) -> None:
     """Headers and body of any kind: one of our answers, well-formed, and never an exception for the FDK to send."""
@@ -94,7 +94,7 @@ def test_any_fn_call_is_answered(counting: Counting, headers: dict[str, str], bo
         checked(counting, lambda: called(headers, body))
 
 
-@tried(300)
+@tried(100)
 @example(Counting(), HttpCall("GET", "/badge.svg?label=%3Cx%3E%22%26", [], b"", "192.0.2.1"))
 @given(countings(), calls())
 def test_the_gateway_s_call_means_what_was_sent(counting: Counting, call: HttpCall) -> None:

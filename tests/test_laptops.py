@@ -36,6 +36,7 @@ def test_the_demo_page_counts_and_mails(tmp_path: Path, cloud: str) -> None:
     assert [mail["title"] for mail in mails] == ["Visitor counter: 2 page views today, the first day"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_one_command_runs_a_cloud(tmp_path: Path, cloud: str) -> None:
     """`python -m local --cloud NAME` counts, keeps the count between runs, and ends with a signal."""

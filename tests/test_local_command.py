@@ -115,6 +115,7 @@ def test_a_signal_stops_everything(function: Path, tmp_path: Path, number: int) 
     assert gone(pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child when its parent dies")
 def test_even_a_hard_kill_leaves_no_process(function: Path, tmp_path: Path) -> None:
     """The function ends with the command, even when that is killed."""
@@ -154,6 +155,7 @@ def test_a_first_start_behind_a_proxy_is_quiet(cloud: str, tmp_path: Path, monke
     ]
 
 
+@pytest.mark.slow
 def test_the_secrets_are_kept_between_runs(function: Path, tmp_path: Path) -> None:
     """Salt and token are random, are kept in a file only the owner can read, and --set overrides them."""
     arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)

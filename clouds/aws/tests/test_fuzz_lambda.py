@@ -79,7 +79,7 @@ def called(event: Any, about: Any = None) -> HttpAnswer:
 POSTED = gateway_event.rest_api(HttpCall("POST", "/counter", [], b"", "192.0.2.1"))
 
 
-@tried(300)
+@tried(100)
 @example(Counting(), {**POSTED, "body": "\ud800"})
 @example(Counting(), {**POSTED, "multiValueQueryStringParameters": {"vid": ["\ud800"]}})
 @given(countings(), events() | odd | asked)
@@ -89,7 +89,7 @@ def test_any_event_is_answered(counting: Counting, event: Any) -> None:
         checked(counting, lambda: called(event))
 
 
-@tried(150)
+@tried(50)
 @given(st.text("abc_-<\r\nä\ud800", max_size=70))
 def test_any_request_id_is_safe(request_id: str) -> None:
     """What the platform calls the call gets into a header only if it fits in one."""

@@ -122,6 +122,7 @@ def test_an_account_is_needed() -> None:
         restore.admin("azure")(Environment({"AzureWebJobsStorage__accountName": "mine"}), "work")
 
 
+@pytest.mark.slow
 def test_an_older_counter_s_row(az: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """An older counter's number is exported as the function would adopt it, and replaced with the document."""
     cannot(missing())

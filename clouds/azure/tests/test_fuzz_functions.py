@@ -55,7 +55,7 @@ def called(message: dict[str, Any], call_id: str | None = None) -> HttpAnswer:
     return HttpAnswer(int(told["status_code"].value), headers, told["body"].value)
 
 
-@tried(300)
+@tried(100)
 @given(countings(), messages)
 @example(Counting(), {"method": "GET", "url": "https://[/api/counter", "headers": {}, "body": ""})
 def test_any_request_is_answered(counting: Counting, message: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def test_any_request_is_answered(counting: Counting, message: dict[str, Any]) ->
         checked(counting, lambda: called(message))
 
 
-@tried(200)
+@tried(70)
 @given(countings(), calls())
 def test_the_host_s_message_means_what_was_sent(counting: Counting, call: HttpCall) -> None:
     """Method, route, query, headers and body arrive at the counter as HTTP has them."""
