@@ -116,7 +116,7 @@ class Api:
         if form == "shields":
             return 200, self._shields(request), {}
         view = PageView.read(request)
-        counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on_get)
+        counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on == "GET")
         if counts and not view.peek:
             visit = self._visit(request, view)
             reason, tally = visit.reason, self._store.keep(visit, self._now(), request.deadline)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from counter.cors import Origins
 from counter.names import one_line, page_path
@@ -92,7 +92,7 @@ class Settings:
     report_token: Secret | None = None
     allowed_origins: Origins = Origins()  # noqa: RUF009 - a value that never changes
     counter_paths: frozenset[str] = frozenset({"httpvisitor", "visitor-counter"})
-    count_on_get: bool = True
+    count_on: str = "GET"
     ignore_crawlers: bool = True
     seen_limit: int = 400
     history_days: int = 400
@@ -107,26 +107,17 @@ class Settings:
     @classmethod
     def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
         """The settings in `environment`, which collects the errors."""
-        default = cls()
-        salt, token = environment.text("SALT"), environment.text("REPORT_TOKEN")
-        return cls(
-            salt=Secret(salt) if salt else default.salt,
-            report_token=Secret(token) if token else None,
-            allowed_origins=environment.read("ALLOWED_ORIGINS", Origins.parse, default.allowed_origins),
-            counter_paths=environment.read("COUNTER_PATHS", _last_segments, default.counter_paths),
-            count_on_get=environment.read("COUNT_ON", _is_get, default.count_on_get),
-            ignore_crawlers=environment.read("IGNORE_CRAWLERS", _yes_or_no, default.ignore_crawlers),
-            seen_limit=environment.read("SEEN_LIMIT", _whole(0, MAX_SEEN_LIMIT), default.seen_limit),
-            history_days=environment.read("HISTORY_DAYS", _whole(1, MAX_HISTORY_DAYS), default.history_days),
-            pages=environment.read("PAGES", _whole(0, MAX_PAGES), default.pages),
-            page_list=environment.read("PAGE_LIST", _paths, default.page_list),
-            public_stats=environment.read("PUBLIC_STATS", _yes_or_no, default.public_stats),
-            report_backup=environment.read("REPORT_BACKUP", _yes_or_no, default.report_backup),
-            timezone=environment.read("TIMEZONE", _timezone, default.timezone),
-            # Nothing about a heading is a reason to stop counting.
-            site_name=one_line(environment.text("SITE_NAME", is_heading=True) or "", MAX_SITE_NAME) or None,
-            free_requests=free_requests,
-        )
+        known = {name: environment.read(name, parse, getattr(cls(), name.lower())) for name, parse in _PARSERS.items()}
+        # Nothing about a heading is a reason to stop counting.
+        heading = one_line(environment.text("SITE_NAME", is_heading=True) or "", MAX_SITE_NAME) or None
+        values = {name.lower(): value for name, value in known.items()}
+        return cls(**values, site_name=heading, free_requests=free_requests)
+
+    @property
+    def public(self) -> dict[str, str | int | None]:
+        """The settings that are not secret, by their names, as content for JSON."""
+        names = [name for name, parse in _PARSERS.items() if parse is not Secret]
+        return {name: _in_words(getattr(self, name.lower())) for name in ("SITE_NAME", *names)}
 
     @property
     def limits(self) -> Limits:
@@ -155,10 +146,10 @@ def _last_segments(text: str) -> frozenset[str]:
     return names | _BARE if "" in names else names
 
 
-def _is_get(text: str) -> bool:
+def _count_on(text: str) -> str:
     if text.upper() not in ("GET", "POST"):
         raise ValueError("must be GET (count on GET and POST) or POST (GET only reads)")
-    return text.upper() == "GET"
+    return text.upper()
 
 
 def _yes_or_no(text: str) -> bool:
@@ -193,3 +184,27 @@ def _paths(text: str) -> frozenset[str]:
     if len(known) < len(paths) or len(known) > MAX_PAGES:
         raise ValueError(f"must be a comma-separated list of at most {MAX_PAGES} paths like /blog/first-post")
     return known
+
+
+def _in_words(value: Any) -> str | int | None:
+    if isinstance(value, frozenset):
+        return ",".join(sorted(value))
+    return value if value is None or isinstance(value, int) else str(value)
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "SALT": Secret,
+    "REPORT_TOKEN": Secret,
+    "ALLOWED_ORIGINS": Origins.parse,
+    "COUNTER_PATHS": _last_segments,
+    "COUNT_ON": _count_on,
+    "IGNORE_CRAWLERS": _yes_or_no,
+    "SEEN_LIMIT": _whole(0, MAX_SEEN_LIMIT),
+    "HISTORY_DAYS": _whole(1, MAX_HISTORY_DAYS),
+    "PAGES": _whole(0, MAX_PAGES),
+    "PAGE_LIST": _paths,
+    "PUBLIC_STATS": _yes_or_no,
+    "REPORT_BACKUP": _yes_or_no,
+    "TIMEZONE": _timezone,
+}
+"""What reads each setting. A Secret is never shown."""

@@ -54,7 +54,7 @@ def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, publ
         },
         "documentBytes": len(tally.encode()),
         "entriesWaiting": waiting,
-        "settings": _in_force(settings),
+        "settings": settings.public,
     }
 
 
@@ -113,21 +113,4 @@ def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, A
             **({} if public else {"filtered": dict(sorted(numbers.get("filtered", {}).items()))}),
         }
         for when, numbers in sorted(sums.items())
-    }
-
-
-def _in_force(settings: Settings) -> dict[str, Any]:
-    # Listed one by one, so that a new setting is not shown without a decision.
-    return {
-        "SITE_NAME": settings.site_name,
-        "TIMEZONE": str(settings.timezone),
-        "COUNT_ON": "GET" if settings.count_on_get else "POST",
-        "SEEN_LIMIT": settings.seen_limit,
-        "HISTORY_DAYS": settings.history_days,
-        "PAGES": settings.pages,
-        "PAGE_LIST": ",".join(sorted(settings.page_list)),
-        "PUBLIC_STATS": settings.public_stats,
-        "REPORT_BACKUP": settings.report_backup,
-        "IGNORE_CRAWLERS": settings.ignore_crawlers,
-        "ALLOWED_ORIGINS": str(settings.allowed_origins),
     }

@@ -91,7 +91,7 @@ def asked() -> Asked:
     assert account.identity is not None
     assert mail() is not None
     assert settings.report_token is not None
-    assert (settings.count_on_get, settings.site_name) == (False, "made-up-and-long-enough")
+    assert (settings.count_on, settings.site_name) == ("POST", "made-up-and-long-enough")
     return values
 
 
