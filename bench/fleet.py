@@ -28,7 +28,6 @@ COUNTER = ROOT / "func.py"
 FLOOR = FUNCTIONS / "floor.py"
 PLAIN = FUNCTIONS / "plain.py"
 BARE = FUNCTIONS / "bare.py"
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -190,9 +189,8 @@ async def _throttle(container: Container, share: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU seconds that the process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    """CPU seconds that the process has used, user and system. For Linux only."""
+    return time.clock_gettime(~pid << 3 | 2)  # the id of a process's clock, as clock_getcpuclockid(3) makes it
 
 
 def call_headers(vid: str) -> dict[str, str]:

@@ -62,6 +62,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     install = bundle.install
 
     def once(recipe: Recipe, target: Path) -> None:
+        if recipe.cloud not in CLOUDS:  # Oracle's are half a gigabyte, and one test asks for them
+            install(recipe, target)
+            return
         if recipe.cloud not in fetched:
             folder = tmp_path_factory.mktemp("packages")
             install(recipe, folder)

@@ -10,8 +10,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from http.client import HTTPResponse
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,10 +30,10 @@ from clouds.oracle.function.connection import Connection
 from clouds.oracle.function.identity import signer
 from clouds.oracle.function.object_storage import ObjectStorage
 from clouds.oracle.function.settings import ResourcePrincipal
+from clouds.oracle.function.signer import Signer
 from clouds.oracle.laptop.principal import private_pem
 from counter.store import Misconfigured
 
-TRIES = 200
 LATER = time.monotonic() + 3600
 OWN = {"user-agent", "accept-encoding", "opc-client-info", "opc-request-id"}
 """The headers in which a client says who it is, numbers its requests, and what packing it understands."""
@@ -92,16 +93,23 @@ class Both(NamedTuple):
     ours: Client
 
 
+@cache
+def private_key(number: int) -> bytes:
+    """Return one of a few keys, as PEM: each takes a tenth of a second to make."""
+    return private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
 class Identity:
     """A key and a token in files, as Oracle Functions has them, which may be replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._key, self._token = folder / "private.pem", folder / "rpst"
+        self._numbers = cycle(range(3))
         self.rotate()
 
     def rotate(self, **claims: object) -> None:
         """Replace both."""
-        key = private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        key = private_key(next(self._numbers))
         told = {"exp": 4_000_000_000, "iat": 0, "res_tenant": "t", "res_compartment": "c", "jti": uuid.uuid4().hex}
         self._key.write_bytes(key)
         self._token.write_text(jwt.encode({**told, **claims}, key, algorithm="RS256"))
@@ -249,19 +257,58 @@ def test_the_recorder_sees_the_bytes(both: Both) -> None:
     }
 
 
+@pytest.mark.parametrize("cases", [25, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", REQUESTS)
-def test_a_request_is_the_sdk_s(both: Both, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """A thousand random names, bodies and conditions: the same bytes in the same order, signature included, but for
-    how the client calls itself, how it numbers its requests, and the packing it understands."""
+def test_a_request_is_the_sdk_s(both: Both, monkeypatch: pytest.MonkeyPatch, kind: str, cases: int) -> None:
+    """Random names, bodies and conditions give the same bytes in the same order, signature included, but for how the
+    client calls itself, how it numbers its requests, and the packing it understands."""
     chance = random.Random(kind)
     ask, our_ask = REQUESTS[kind]
-    for _ in range(TRIES):
+    for _ in range(cases):
         one = case(chance)
         monkeypatch.setattr("time.time", partial(float, chance.uniform(0, 4e9)))
         ask(both.sdk, one)
         theirs = parts(both.recorder.last())
         our_ask(ObjectStorage(both.ours, one.namespace, one.bucket, one.name), one)
         assert parts(both.recorder.last()) == theirs
+
+
+def test_requests_of_one_second_are_the_sdk_s(both: Both, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept signature is the one that the SDK makes anew: for another request, for another body, and never one of a
+    key that was replaced."""
+    monkeypatch.setattr("time.time", lambda: 1.8e9)
+    chance = random.Random(5)
+    for _ in range(2):
+        one = case(chance)._replace(namespace="n", bucket="b", name="o")
+        for kind in ("write", "write", "read", "append", "remove"):
+            ask, our_ask = REQUESTS[kind]
+            ask(both.sdk, one)
+            theirs = parts(both.recorder.last())
+            our_ask(ObjectStorage(both.ours, "n", "b", "o"), one)
+            assert parts(both.recorder.last()) == theirs
+        identity.rotate()
+        both.sdk.base_client.signer.refresh_security_token()
+        both.ours._signer.renew()
+
+
+def test_the_same_text_is_signed_once() -> None:
+    """A signature is most of a request's CPU time, and the next visit of the same second needs the same one."""
+    signed: list[bytes] = []
+
+    class Key:
+        def sign(self, text: bytes, *_: object) -> bytes:
+            signed.append(text)
+            return b"signature"
+
+    signer = Signer(lambda: ("id", Key()))  # type: ignore[arg-type, return-value]
+    headers = {"date": "Sat, 28 Nov 2026 00:00:00 GMT", "host": "h"}
+    for path in ("/o/document", "/o/entry", "/o/document"):
+        signer.authorization("PUT", path, headers)
+    assert len(signed) == 2
+
+    signer.renew()
+    signer.authorization("PUT", "/o/document", headers)
+    assert len(signed) == 3
 
 
 def test_a_page_after_the_first_is_the_sdk_s(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +392,7 @@ def test_a_function_without_an_identity_is_misconfigured(principal: ResourcePrin
 
 def test_token_and_key_may_be_given_as_such() -> None:
     """What is no absolute path is the content itself, as it is to the SDK."""
-    pem = private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)).decode()
+    pem = private_key(0).decode()
     headers = {"date": "Sat, 28 Nov 2026 00:00:00 GMT", "host": "h"}
 
     assert 'keyId="ST$token"' in signer(ResourcePrincipal("token", pem, "r")).authorization("GET", "/n", headers)
