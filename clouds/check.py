@@ -1,10 +1,10 @@
-"""Check whether a counter that runs somewhere works, and print in plain words what to do about what does not.
+"""Check that a deployed counter works, and print how to fix what does not.
 
-    make check URL=https://HOST/v1                      counts nothing, and needs no token
-    make check URL=... TOKEN=... COUNT=yes REPORT=yes   also looks at /stats, counts one page view, sends one report
-    make check URL=... ORIGIN=https://your.site         also whether your page may read the answers
+    make check URL=https://HOST/v1                      counts nothing and needs no token
+    make check URL=... TOKEN=... COUNT=yes REPORT=yes   also checks /stats, counts one page view, sends one report
+    make check URL=... ORIGIN=https://your.site         also checks that your page may read the answers
 
-It needs nothing but Python. The exit status is 0 if nothing is wrong, 1 otherwise.
+It needs only Python. The exit status is 0 if nothing is wrong, 1 otherwise.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from urllib.parse import urlsplit
 from counter.settings import Environment
 
 TIMEOUT = 35.0
-"""Seconds for an answer: a first call may start a container."""
+"""Seconds to wait for an answer: a first call may start a container."""
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-"""The page view that COUNT asks for has to come from what looks like a browser: crawlers are not counted."""
+"""COUNT sends its page view with a browser's name, since crawlers are not counted."""
 
 RIGHTS = "After a first deployment this is normal: new rights take up to 15 minutes to arrive. Try again then."
 IMAGE = (
-    "The function's image is not in the registry, or not the right one. Push it (clouds/oracle/push REPOSITORY), "
-    "then apply once more."
+    "The function's image is not in the registry, or is the wrong one. Push it (clouds/oracle/push REPOSITORY), "
+    "then apply again."
 )
 PREFIX = "Is the address complete? It ends with /v1 on Oracle and AWS, and with /api on Azure."
 
 
 class Stop(Exception):
-    """Nothing else can be checked; the text is what is wrong and what to do."""
+    """Nothing else can be checked; the message says what is wrong and what to do."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Redirects are answers like any other: followed, they would carry the token to wherever they lead."""
+    """Treats redirects as any other answer: following one would send the token to another host."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -50,7 +50,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The answer to a request."""
 
     status: int
     headers: Message
@@ -58,7 +58,7 @@ class Answer:
 
     @property
     def json(self) -> Mapping[str, Any]:
-        """The body, if it is a JSON object; else nothing."""
+        """The body if it is a JSON object, otherwise an empty one."""
         try:
             content = json.loads(self.body)
         except ValueError:
@@ -67,19 +67,19 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The beginning of the body, fit for a terminal."""
+        """The beginning of the body, printable on a terminal."""
         text = self.body[:300].decode(errors="replace")
         return "".join(char if char.isprintable() else " " for char in text).strip()
 
     @property
     def ours(self) -> bool:
-        """Whether the counter itself answered, and not a gateway in front of it."""
+        """Whether the counter itself answered, not a gateway in front of it."""
         return "X-Request-Id" in self.headers and ("ok" in self.json or "service" in self.json)
 
 
 @dataclass
 class Check:
-    """One look at a counter. `problems` collects what is wrong, each with what to do about it."""
+    """A check of one counter. `problems` collects what is wrong and how to fix it."""
 
     url: str
     token: str = ""
@@ -87,13 +87,13 @@ class Check:
     problems: list[str] = field(default_factory=list)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """Send one request. Raises Stop where nobody answers."""
+        """Send one request. Raises Stop if nothing answers."""
         host = urlsplit(self.url).hostname or ""
-        # A proxy is for the way out; a call to this machine must not leave it.
+        # Calls to this machine must not go through a proxy.
         proxies = [urllib.request.ProxyHandler({})] if host in ("localhost", "127.0.0.1", "::1") else []
         opener = urllib.request.build_opener(_NoRedirect, *proxies)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(  # noqa: S310 - main() has looked at the scheme
+        request = urllib.request.Request(  # noqa: S310 - main() has checked the scheme
             self.url + path, method=method, headers={"User-Agent": "visitor-counter-check", **named}
         )
         try:
@@ -105,11 +105,11 @@ class Check:
         except (OSError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             raise Stop(
-                f"Nobody answers at {host}: {reason}. Is the address right, and has the deployment ended?"
+                f"Nothing answers at {host}: {reason}. Is the address right, and is the deployment finished?"
             ) from error
 
     def report(self, good: bool, works: str, problem: str) -> bool:
-        """Print how a check ended, and remember what is wrong."""
+        """Print the result of a check, and remember what is wrong."""
         print(f"  {'ok' if good else '--'}  {works if good else problem}")
         if not good:
             self.problems.append(problem)
@@ -117,11 +117,11 @@ class Check:
 
 
 def health(check: Check) -> None:
-    """Look at /health, and tell a gateway's errors from the counter's own. Raises Stop."""
+    """Check /health, and tell a gateway's errors from the counter's own. Raises Stop."""
     answer = check.ask("/health")
     said = answer.json
     if answer.status == 200 and said.get("status") == "healthy":
-        check.report(True, f"It is healthy, and has counted {said.get('counter_value') or 0} page views.", "")
+        check.report(True, f"The counter is healthy and has counted {said.get('counter_value') or 0} page views.", "")
     elif answer.ours and said.get("database") == "error":
         raise Stop(unhealthy(str(said.get("error", ""))))
     elif answer.status in (502, 504):
@@ -133,37 +133,37 @@ def health(check: Check) -> None:
             "as clouds/azure/deploy does."
         )
     elif answer.status == 403:
-        raise Stop(f"The gateway answers 403 {answer.text}. {PREFIX} Does it want an API key? This check has none.")
+        raise Stop(f"The gateway answers 403 {answer.text}. {PREFIX} Does it require an API key? None was sent.")
     elif 300 <= answer.status < 400:
-        raise Stop(f"The address leads on to {answer.headers.get('Location')}. Use that one, in your page too.")
+        raise Stop(f"The address redirects to {answer.headers.get('Location')}. Use that one, also in your page.")
     else:
-        raise Stop(f"This is not the counter: {answer.status} {answer.text or 'without a text'}. {PREFIX}")
+        raise Stop(f"This is not the counter: it answers {answer.status} {answer.text or 'with no text'}. {PREFIX}")
     for warning in said.get("warnings", ()):
         check.report(False, "", f"It warns: {warning}")
 
 
 def unhealthy(error: str) -> str:
-    """Return what to do about an error that the counter itself names at /health."""
+    """Return what to do about an error that the counter reports at /health."""
     if " must be " in error or " is not set" in error:
-        return f"It does not understand a setting: {error} Until that is right, no visit is counted."
-    return f"It runs, but its storage does not work: {error} {RIGHTS}"
+        return f"A setting is invalid: {error} Until it is fixed, no visit is counted."
+    return f"The function runs, but its storage does not work: {error} {RIGHTS}"
 
 
 def methods(check: Check) -> None:
-    """Look whether GET, HEAD and OPTIONS reach the function."""
+    """Check that GET, HEAD and OPTIONS reach the function."""
     peek = check.ask("/counter?peek=1")
     check.report(
         peek.status == 200 and "count" in peek.json,
-        "/counter answers. (It was only read: nothing was counted.)",
-        f"/counter answers {peek.status} {peek.text}, though /health works. Is the route /counter there in the "
-        "gateway?",
+        "/counter answers. (This check only read it; nothing was counted.)",
+        f"/counter answers {peek.status} {peek.text}, though /health works. Does the gateway have a route "
+        "for /counter?",
     )
     head = check.ask("/counter?peek=1", "HEAD")
     check.report(
         head.status == 200,
         "HEAD gets through.",
-        f"The gateway does not let HEAD through ({head.status}). Visits are counted all the same, but a monitor "
-        "that asks with HEAD reports the counter as down. Add HEAD to the route, or let the monitor use GET.",
+        f"The gateway does not let HEAD through ({head.status}). Visits still count, but a monitor that uses HEAD "
+        "reports the counter as down. Add HEAD to the route, or let the monitor use GET.",
     )
     preflight = check.ask(
         "/stats", "OPTIONS", Origin=check.origin or "https://example.com", Access_Control_Request_Method="GET",
@@ -171,30 +171,30 @@ def methods(check: Check) -> None:
     )  # fmt: skip
     check.report(
         preflight.status in (200, 204) and "Access-Control-Allow-Methods" in preflight.headers,
-        "OPTIONS gets through, so the owner's page can ask for the numbers.",
-        f"The gateway does not let OPTIONS through ({preflight.status}). Visits are counted all the same, but "
-        "the owner's page on another site cannot read the numbers. Add OPTIONS to the routes, and no CORS policy.",
+        "OPTIONS gets through, so the owner's page can read the numbers.",
+        f"The gateway does not let OPTIONS through ({preflight.status}). Visits still count, but an owner's page "
+        "on another site cannot read the numbers. Add OPTIONS to the routes, without a CORS policy.",
     )
 
 
 def cross_origin(check: Check) -> None:
-    """Look whether pages may read the answers: exactly one Access-Control-Allow-Origin, and the right one."""
+    """Check that pages may read the answers: exactly one Access-Control-Allow-Origin, and the right one."""
     site = check.origin or "https://example.com"
     allowed = check.ask("/counter?peek=1", Origin=site).headers.get_all("Access-Control-Allow-Origin") or []
     if len(allowed) > 1:
         problem = (
-            "Two Access-Control-Allow-Origin come back, and browsers refuse both. Take the CORS policy out of the "
-            "gateway: the function answers CORS itself."
+            "The answer has two Access-Control-Allow-Origin, and browsers refuse both. Remove the CORS policy from "
+            "the gateway: the function answers CORS itself."
         )
     elif check.origin:
         problem = (
-            f"{check.origin} may not read the answers: {allowed[0] if allowed else 'nobody else'} may. Add it to "
-            "ALLOWED_ORIGINS. A site that is visited with and without www needs both."
+            f"{check.origin} may not read the answers: only {allowed[0] if allowed else 'other sites'} may. Add it to "
+            "ALLOWED_ORIGINS. If your site works with and without www, add both."
         )
     else:
         problem = (
-            "No Access-Control-Allow-Origin comes back for another site. If ALLOWED_ORIGINS lists yours, look again "
-            "with ORIGIN=https://your.site; if not, the gateway removes headers, and no page can show the number."
+            "The answer has no Access-Control-Allow-Origin. If ALLOWED_ORIGINS lists your site, check again with "
+            "ORIGIN=https://your.site; if not, the gateway removes headers, and no page can show the number."
         )
     listed = allowed[:1] == ["*"] or allowed[:1] == [site] or not check.origin
     works = f"{check.origin or 'Any page'} may read the answers."
@@ -202,36 +202,36 @@ def cross_origin(check: Check) -> None:
 
 
 def badge(check: Check) -> None:
-    """Look whether the picture arrives: some gateways stumble over the dot in its name."""
+    """Check that the badge arrives: some gateways do not accept the dot in its name."""
     answer = check.ask("/badge.svg")
     check.report(
         answer.status == 200 and answer.headers.get_content_type() == "image/svg+xml",
-        "/badge.svg is a picture.",
-        f"/badge.svg answers {answer.status} {answer.text[:60]}. Does the gateway not take the dot in its name? "
-        "The badge of shields.io can take its place: https://img.shields.io/endpoint?url=THE-ADDRESS/counter?as=shields",
+        "/badge.svg is an image.",
+        f"/badge.svg answers {answer.status} {answer.text[:60]}. Perhaps the gateway does not accept the dot in its "
+        "name. You can use a badge of shields.io instead: https://img.shields.io/endpoint?url=THE-ADDRESS/counter?as=shields",
     )
 
 
 def script(check: Check) -> None:
-    """Look whether the script for your page arrives, and your own page."""
+    """Check that the script for your page arrives."""
     answer = check.ask("/visitor-counter.js")
     check.report(
         answer.status == 200 and "javascript" in answer.headers.get_content_type(),
         "/visitor-counter.js is the script for your page.",
         f"/visitor-counter.js answers {answer.status} {answer.text[:60]}. Add the route to the gateway, or put the "
-        "file web/visitor-counter.js beside your page and name the counter in its src.",
+        "file web/visitor-counter.js beside your page and set the element's src to the counter.",
     )
 
 
 def owner(check: Check) -> None:
-    """Look whether the numbers are the owner's alone, and with a token whether it is the right one."""
+    """Check that only the owner can read the numbers, and that the token, if there is one, is right."""
     closed = check.ask("/stats")
     if closed.status == 200:
-        print("  ok  /stats is open to everybody, as PUBLIC_STATS wants it.")
+        print("  ok  /stats is open to everyone, since PUBLIC_STATS is on.")
     else:
         check.report(
             closed.status == 401,
-            "/stats lets nobody in without the token.",
+            "/stats is closed without the token.",
             f"/stats answers {closed.status} {closed.text}.",
         )
     if check.token:
@@ -239,13 +239,13 @@ def owner(check: Check) -> None:
         check.report(
             opened.status == 200,
             "The token opens /stats.",
-            f"The token does not open /stats ({opened.status}). It is the output report_token of the stack; a "
-            "new one works once the function's running containers are replaced.",
+            f"The token does not open /stats ({opened.status}). The right one is the stack's output report_token; "
+            "a new one works once the function's running containers are replaced.",
         )
 
 
 def count(check: Check) -> None:
-    """Count one page view, and look whether it is in the number."""
+    """Count one page view, and check that the number rises."""
     before, answer = (
         check.ask("/counter?peek=1").json.get("count") or 0,
         check.ask("/counter", "POST", User_Agent=BROWSER),
@@ -263,15 +263,15 @@ def mail(check: Check) -> None:
     answer = check.ask("/report", "POST", Authorization=f"Bearer {check.token}")
     check.report(
         answer.json.get("report") is True,
-        "A report was sent. If no mail arrives in some minutes, look into the spam folder, then open the link "
-        "in the cloud's first mail (AWS Notification, Oracle Cloud Infrastructure Notifications): before that nothing "
-        "is delivered.",
+        "A report was sent. If no mail arrives within minutes, look in the spam folder, and open the link in the "
+        "cloud's first mail (AWS Notification, Oracle Cloud Infrastructure Notifications): until then nothing is "
+        "delivered.",
         f"No report was sent: {answer.status} {answer.json.get('message') or answer.text}",
     )
 
 
 def look(check: Check, *, counting: bool, reporting: bool) -> None:
-    """Check everything that was asked for."""
+    """Run all checks that were asked for."""
     try:
         health(check)
         for part in (methods, cross_origin, badge, script, owner):
@@ -285,7 +285,7 @@ def look(check: Check, *, counting: bool, reporting: bool) -> None:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="make check URL=...", description="Check whether a counter works.")
     parser.add_argument("url", help="the counter's address, without /counter")
     parser.add_argument("--origin", default="", help="your site, like https://example.com")
@@ -300,10 +300,8 @@ def main(given: Sequence[str] | None = None) -> int:
     look(check, counting=options.count, reporting=options.report)
     print()
     if not options.report:
-        print("Not looked at: whether the daily mail arrives. TOKEN=... REPORT=yes sends one.")
-    print(
-        "Everything that was looked at works." if not check.problems else f"{len(check.problems)} to look into, above."
-    )
+        print("Not checked: whether the daily mail arrives. TOKEN=... REPORT=yes sends one.")
+    print("Everything that was checked works." if not check.problems else f"{len(check.problems)} problems, see above.")
     return 1 if check.problems else 0
 
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What clouds/*/deploy have in common. They source this file; it does nothing by itself.
+# Shared by clouds/*/deploy, which source this file. It does nothing by itself.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -8,27 +8,27 @@ stop() {
     exit 1
 }
 
-# needs PROGRAM...: stop where one is missing, or where Terraform is too old.
+# needs PROGRAM...: stop if one is missing, or if Terraform is too old.
 needs() {
     local program version
     for program; do
-        command -v "$program" >/dev/null || stop "$program is not installed. The cloud's page says what is needed: README.md beside deploy."
+        command -v "$program" >/dev/null || stop "$program is not installed. README.md beside deploy lists what is needed."
     done
     version=$(terraform version | sed -n 's/^Terraform v\([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
     [ "$(echo "${version:-0 0}" | awk '{print $1 * 1000 + $2}')" -ge 1005 ] ||
-        stop "Terraform 1.5 or newer is needed. This one says: $(terraform version | head -n 1)"
+        stop "Terraform 1.5 or newer is needed. This is $(terraform version | head -n 1)"
 }
 
 # moved FOLDER: earlier releases kept the state one folder up. An apply without it would make a second counter.
 moved() {
     local old here=${PWD#"$root"/}
     old=$(cd .. && find . -maxdepth 1 \( -name '*.tfstate*' -o -name '*.tfvars' -o -name backend.tf \) | sort | sed 's|^\./||' | tr '\n' ' ')
-    [ -z "$old" ] || stop "Terraform's files have moved from $(dirname "$here") to $here, and your own are still in the old folder. Move them, then call this again:
+    [ -z "$old" ] || stop "Terraform's files have moved from $(dirname "$here") to $here, and your own are still in the old folder. Move them, then run this again:
 
     cd $(dirname "$root/$here") && mv ${old}terraform/"
 }
 
-# keep FILE NAME VALUE...: write the answers down, so that a later `terraform apply -var-file=FILE` needs none again.
+# keep FILE NAME VALUE...: save the settings, so that a later `terraform apply -var-file=FILE` asks for none.
 keep() {
     [ ! -e "$1" ] || return 0
     printf '%s = "%s"\n' "${@:2}" >"$1"
@@ -36,16 +36,16 @@ keep() {
     echo "Your settings are in ${PWD#"$root"/}/$1."
 }
 
-# said FILE VALUE...: what was written down is what counts; stop where it does not have one of these.
+# said FILE VALUE...: the saved settings win; stop if one of these values is not among them.
 said() {
     local value
     for value in "${@:2}"; do
         grep -qF "\"$value\"" "$1" ||
-            stop "${PWD#"$root"/}/$1 is what counts, and does not have $value. Change it there, then call this again."
+            stop "${PWD#"$root"/}/$1 has your settings, and does not have $value. Change it there, then run this again."
     done
 }
 
-# bundle CLOUD PYTHON: make build/CLOUD.zip with the cloud's own Python, or another one that can.
+# bundle CLOUD PYTHON: make build/CLOUD.zip with the cloud's own Python if it is installed, or another.
 bundle() {
     local python
     for python in "python$2" python3.13 python3.12 python3.11 python3; do

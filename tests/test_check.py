@@ -132,7 +132,7 @@ def test_a_counter_that_works(cloud: str, tmp_path: Path) -> None:
         before = count(url)
         status, printed = looked(f"{url}/", token=TOKEN)
         assert (status, count(url)) == (0, before), printed
-        assert "Everything that was looked at works." in printed
+        assert "Everything that was checked works." in printed
         assert "--  " not in printed
 
         status, printed = looked(url, "--count", "--report", token=TOKEN)
@@ -171,14 +171,14 @@ WAYS: Mapping[str, tuple[Change, str]] = {
     "the rights are not there yet": (instead(502, b'{"code":502,"message":"Bad Gateway"}'), "up to 15 minutes"),
     "there is no image": (instead(502, IMAGE), "The function's image is not in the registry"),
     "the address lacks its prefix": (instead(404, NOT_FOUND), "It ends with /v1 on Oracle and AWS"),
-    "the gateway wants a key": (instead(403, b'{"message":"Forbidden"}'), "Does it want an API key?"),
+    "the gateway wants a key": (instead(403, b'{"message":"Forbidden"}'), "Does it require an API key?"),
     "HEAD is eaten": (instead(404, NOT_FOUND, methods=("HEAD",)), "does not let HEAD through (404)"),
     "OPTIONS is eaten": (instead(404, NOT_FOUND, methods=("OPTIONS",)), "does not let OPTIONS through (404)"),
-    "CORS comes twice": (headed(("Access-Control-Allow-Origin", "*")), "Take the CORS policy out of the gateway"),
-    "CORS is removed": (headed(without="access-control-allow-origin"), "No Access-Control-Allow-Origin comes back"),
+    "CORS comes twice": (headed(("Access-Control-Allow-Origin", "*")), "Remove the CORS policy from the gateway"),
+    "CORS is removed": (headed(without="access-control-allow-origin"), "has no Access-Control-Allow-Origin"),
     "the dot is too much": (instead(404, NOT_FOUND, path="badge.svg"), "img.shields.io/endpoint"),
     "the script has no route": (instead(404, NOT_FOUND, path=".js"), "file web/visitor-counter.js beside"),
-    "the route is missing": (instead(404, NOT_FOUND, path="/counter?"), "Is the route /counter there in the gateway?"),
+    "the route is missing": (instead(404, NOT_FOUND, path="/counter?"), "Does the gateway have a route for /counter?"),
     "it leads elsewhere": (
         lambda *_: Reply(301, [("Location", "https://elsewhere.example")]),
         "https://elsewhere.example",
@@ -218,7 +218,7 @@ def test_a_storage_that_refuses(counter: Serving, gateway: Broken) -> None:
         counter.cloud.faults = Faults()
 
     assert status == 1
-    assert "It runs, but its storage does not work" in printed
+    assert "The function runs, but its storage does not work" in printed
 
 
 def test_a_setting_that_is_not_understood(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_setting_that_is_not_understood(tmp_path: Path) -> None:
         status, printed = looked(f"{here.url}/v1")
 
     assert status == 1
-    assert "It does not understand a setting: SEEN_LIMIT must be" in printed
+    assert "A setting is invalid: SEEN_LIMIT must be" in printed
 
 
 def test_the_default_salt_and_an_origin_that_is_not_listed(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_default_salt_and_an_origin_that_is_not_listed(tmp_path: Path) -> No
     assert status == 1
     assert "It warns: SALT is the default" in printed
     assert "https://www.example.com may not read the answers" in printed
-    assert "needs both." in printed
+    assert "add both." in printed
 
 
 def test_nobody_at_home() -> None:
@@ -247,7 +247,7 @@ def test_nobody_at_home() -> None:
     status, printed = looked("http://127.0.0.1:9/v1")
 
     assert status == 1
-    assert "Nobody answers at 127.0.0.1" in printed
+    assert "Nothing answers at 127.0.0.1" in printed
 
 
 def test_an_address_without_a_scheme(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_a_terraform_that_is_too_old_is_refused(machine: Machine) -> None:
     status, printed, called = machine.deploy("you@example.com")
 
     assert status == 1
-    assert "Terraform 1.5 or newer is needed. This one says: Terraform v1.4.6" in printed
+    assert "Terraform 1.5 or newer is needed. This is Terraform v1.4.6" in printed
     assert [call for call in called if call != "terraform version"] == []
 
 

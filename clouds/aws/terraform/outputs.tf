@@ -13,7 +13,7 @@ output "snippet" {
 
 output "next_step" {
   description = "What is left to do."
-  value       = "Open the links in AWS's two mails to ${var.email}, then ask ${local.url}/health."
+  value       = "Open the links in AWS's two mails to ${var.email}, then check that it works: make check URL=${local.url}"
 }
 
 output "how_to_read_the_token" {
