@@ -12,16 +12,16 @@ output "snippet" {
 }
 
 output "next_step" {
-  description = "What is left to do."
+  description = "What to do next."
   value = (
     local.with_function == 0
-    ? "Push an image as ${local.repository}:current (in Cloud Shell: clouds/oracle/push ${local.repository}), then apply once more."
-    : "${var.topic_ocid == "" ? "Open the link in Oracle's mail to ${var.email}, then" : "Now"} ask ${local.url}/health. New rights take up to 15 minutes: until then it says unhealthy, or the gateway answers 502."
+    ? "Push an image as ${local.repository}:current (in Cloud Shell: clouds/oracle/push ${local.repository}), then apply again."
+    : "${var.topic_ocid == "" ? "Open the link in Oracle's mail to ${var.email}, then" : "Now"} open ${local.url}/health. New rights take up to 15 minutes: until then it says unhealthy, or the gateway answers 502."
   )
 }
 
 output "how_to_read_the_token" {
-  description = "The report token opens /stats and /report. It is not shown by itself."
+  description = "The report token opens /stats and /report. It is not shown automatically."
   value       = "terraform output -raw report_token (in Resource Manager: Application information or Outputs, report_token, Show)"
 }
 
@@ -32,13 +32,13 @@ output "report_token" {
 }
 
 output "salt" {
-  description = "Keep it with your backups: a counter.json is worth little without its salt."
+  description = "Keep it with your backups: without its salt a counter.json recognizes no visitor."
   value       = local.settings.SALT
   sensitive   = true
 }
 
 output "repository" {
-  description = "Where this stage's image is pushed to."
+  description = "The repository to push this stage's image to."
   value       = local.repository
 }
 
@@ -53,7 +53,7 @@ output "function_id" {
 }
 
 output "subnet_id" {
-  description = "A second stage may use it as subnet_ocid: a free account may have two networks only."
+  description = "A second stage may use it as subnet_ocid: a free account may have only two networks."
   value       = local.subnet_id
 }
 

@@ -49,6 +49,6 @@ locals {
 check "image" {
   assert {
     condition     = local.image != ""
-    error_message = "There is no image yet, so everything but the function is made. Push one as ${local.repository}:current, then apply once more; the output next_step says how."
+    error_message = "There is no image yet, so everything except the function is made. Push one as ${local.repository}:current, then apply again; the output next_step says how."
   }
 }

@@ -1,5 +1,5 @@
 variable "tenancy_ocid" {
-  description = "Your tenancy. Resource Manager and Cloud Shell know it; else: Profile > Tenancy in the console."
+  description = "Your tenancy. Resource Manager and Cloud Shell know it; otherwise see Profile > Tenancy in the console."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "tenancy_ocid" {
 }
 
 variable "compartment_ocid" {
-  description = "Where everything goes. A compartment of its own is tidy; the tenancy's OCID works too."
+  description = "Where everything goes. A separate compartment is tidy; the tenancy's OCID works too."
   type        = string
 
   validation {
@@ -24,18 +24,18 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]{2,3}(-[a-z0-9]+)+-[0-9]+$", var.region))
-    error_message = "region is a name like eu-frankfurt-1 or us-ashburn-1. It stands in the top right corner of the Oracle console's address, after region=."
+    error_message = "region is a name like eu-frankfurt-1 or us-ashburn-1. The address of the Oracle console has it after region=."
   }
 }
 
 variable "stage" {
-  description = "The name of this counter. A second one, with another stage, is all of its own: staging, for example."
+  description = "The name of this counter. A second counter has another stage, like staging, and shares nothing with the first."
   type        = string
   default     = "production"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,14}$", var.stage))
-    error_message = "stage is one short word of small letters and digits, like production or staging: 2 to 15 characters, the first a letter."
+    error_message = "stage is one short word of lower-case letters and digits, like production or staging: 2 to 15 characters, the first a letter."
   }
 }
 
@@ -50,7 +50,7 @@ variable "email" {
 }
 
 variable "allowed_origins" {
-  description = "Whose pages may read the answers: * for everybody, or a comma-separated list of origins."
+  description = "Whose pages may read the answers and are counted: * for everybody, or a comma-separated list of origins."
   type        = string
   default     = "*"
 
@@ -70,7 +70,7 @@ variable "allowed_origins" {
 }
 
 variable "site_name" {
-  description = "What the report is headed with, like My site. May stay empty."
+  description = "The name in the report's title, like My site. May be empty."
   type        = string
   default     = ""
 
@@ -87,12 +87,12 @@ variable "timezone" {
 
   validation {
     condition     = can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})$", var.timezone))
-    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST do not know of summer time."
+    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST have no summer time."
   }
 }
 
 variable "settings" {
-  description = "Further settings of the function, by their names in docs/settings.md: settings = { COUNT_ON = \"POST\" }. They win over variables of the same meaning."
+  description = "Further settings of the function, named as in docs/settings.md: settings = { COUNT_ON = \"POST\" }. They override variables with the same meaning."
   type        = map(string)
   default     = {}
 
@@ -102,7 +102,7 @@ variable "settings" {
       for name in keys(var.settings) :
       can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "NAMESPACE", "BUCKET", "OBJECT", "TOPIC_OCID"], name)
     ])
-    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, BUCKET, OBJECT and TOPIC_OCID have variables of their own: salt, report_token, bucket, object and topic_ocid."
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, BUCKET, OBJECT and TOPIC_OCID have their own variables: salt, report_token, bucket, object and topic_ocid."
   }
 }
 
@@ -116,7 +116,7 @@ variable "more_settings" {
       for line in compact([for line in split(";", replace(var.more_settings, "\n", ";")) : trimspace(line)]) :
       can(regex("^[A-Z][A-Z0-9_]*\\s*=", line)) && !can(regex("^(SALT|REPORT_TOKEN|NAMESPACE|BUCKET|OBJECT|TOPIC_OCID)\\s*=", line))
     ])
-    error_message = "more_settings is like COUNT_ON=POST; IGNORE_CRAWLERS=false, with the names in docs/settings.md. The salt, the token, the bucket, the object and the topic have fields of their own."
+    error_message = "more_settings is like COUNT_ON=POST; IGNORE_CRAWLERS=false, with the names in docs/settings.md. The salt, the token, the bucket, the object and the topic have their own fields."
   }
 }
 
@@ -132,7 +132,7 @@ variable "bucket" {
 }
 
 variable "object" {
-  description = "The name of the counter's document in the bucket. Another one is another counter, which starts at nothing."
+  description = "The name of the counter's document in the bucket. A different one is a new counter, which starts at 0."
   type        = string
   default     = "counter.json"
 
@@ -144,7 +144,7 @@ variable "object" {
 }
 
 variable "topic_ocid" {
-  description = "Empty: a topic is made, and your address subscribed. Or a Notifications topic you have, with its subscribers, in the same compartment."
+  description = "Empty: a topic is made, and your address subscribed. Or an existing Notifications topic, with its subscribers, in the same compartment."
   type        = string
   default     = ""
 
@@ -155,7 +155,7 @@ variable "topic_ocid" {
 }
 
 variable "path_prefix" {
-  description = "Empty: addresses begin with /v1 (or /STAGE/v1). Or what an older counter's addresses begin with: / for the root."
+  description = "Empty: addresses begin with /v1 (or /STAGE/v1). Or the beginning of an older counter's addresses: / for the root."
   type        = string
   default     = ""
 
@@ -190,7 +190,7 @@ variable "memory_in_mbs" {
 }
 
 variable "subnet_ocid" {
-  description = "Empty: a small network is made. Or a public subnet you have, with a way to the internet and port 443 open; a free account may have two networks only."
+  description = "Empty: a small network is made. Or an existing public subnet, with internet access and port 443 open; a free account may have only two networks."
   type        = string
   default     = ""
 
@@ -201,7 +201,7 @@ variable "subnet_ocid" {
 }
 
 variable "requests_per_second" {
-  description = "How many requests a second one visitor's address may make before the gateway says 429."
+  description = "How many requests a second one address may make before the gateway answers 429."
   type        = number
   default     = 10
 
@@ -223,19 +223,19 @@ variable "log_retention_days" {
 }
 
 variable "gateway_access_log" {
-  description = "Keep a line for each request. Such a line holds the visitor's address, browser and id, which the counter itself never keeps, so it is off."
+  description = "Log every request, with the visitor's address, browser and id. The counter itself never keeps these, so this is off."
   type        = bool
   default     = false
 }
 
 variable "schedule_report" {
-  description = "Let Oracle's own scheduler ask for the report once a day. With false the GitHub workflow daily-report.yml may; with both there are two mails."
+  description = "Let Oracle's own scheduler call for the report once a day. With false the GitHub workflow daily-report.yml can; with both you get two mails."
   type        = bool
   default     = true
 }
 
 variable "report_hour_utc" {
-  description = "The hour, in UTC, at which the scheduler asks for the report."
+  description = "The hour, in UTC, at which the report is sent."
   type        = number
   default     = 6
 
@@ -246,7 +246,7 @@ variable "report_hour_utc" {
 }
 
 variable "salt" {
-  description = "Empty: a random salt is made. Set it when a counter.json from before is brought along: with another salt every visitor is new."
+  description = "Empty: a random salt is made. Set it if you use an older counter's counter.json: with a different salt every visitor is new."
   type        = string
   default     = ""
   sensitive   = true
@@ -258,7 +258,7 @@ variable "salt" {
 }
 
 variable "report_token" {
-  description = "Empty: a random token is made. Or one of your own, that opens /stats and /report."
+  description = "Empty: a random token is made. Or your own; it opens /stats and /report."
   type        = string
   default     = ""
   sensitive   = true

@@ -53,7 +53,7 @@ resource "aws_lambda_function" "counter" {
     postcondition {
       # While a version is yet to be made nobody knows its number, so this waits for it: the hash in the plan is the old one.
       condition     = var.live_version != "" || self.version == "" || self.code_sha256 == filebase64sha256(var.zip)
-      error_message = "The newest code at AWS is not ${var.zip}: other code was shipped since. Visitors get what they got before. Bring your own up to date, or take the pipeline's; ship it (clouds/aws/ship ${local.name} build/aws.zip) and apply again. Or hold a version with live_version."
+      error_message = "The newest code at AWS is not ${var.zip}: other code was shipped since. Visitors still get the version from before. Update your archive, or use the pipeline's; ship it (clouds/aws/ship ${local.name} build/aws.zip) and apply again. Or fix a version with live_version."
     }
   }
 }

@@ -12,12 +12,12 @@ output "snippet" {
 }
 
 output "next_step" {
-  description = "What is left to do."
+  description = "What to do next."
   value       = "Open the links in AWS's two mails to ${var.email}, then check that it works: make check URL=${local.url}"
 }
 
 output "how_to_read_the_token" {
-  description = "The report token opens /stats and /report. It is not shown by itself."
+  description = "The report token opens /stats and /report. It is not shown automatically."
   value       = "terraform output -raw report_token (in the console: Systems Manager, Parameter Store, ${aws_ssm_parameter.report_token.name})"
 }
 

@@ -1,10 +1,10 @@
 variable "region" {
-  description = "The region, as in eu-central-1: near your visitors is good, any works."
+  description = "The region, like eu-central-1. Any works; one near your visitors is faster."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region is a name like eu-central-1 or us-east-1. It stands in the top right corner of the AWS console."
+    error_message = "region is a name like eu-central-1 or us-east-1, shown in the top right corner of the AWS console."
   }
 }
 
@@ -15,7 +15,7 @@ variable "stage" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,14}$", var.stage))
-    error_message = "stage is one short word of small letters and digits, like blue or green: 2 to 15 characters, the first a letter."
+    error_message = "stage is one short word of lower-case letters and digits, like blue or green: 2 to 15 characters, the first a letter."
   }
 }
 
@@ -36,7 +36,7 @@ variable "zip" {
 
   validation {
     condition     = fileexists(var.zip)
-    error_message = "zip names no file. Make it in the repository's root: python -m clouds.bundle aws --zip build/aws.zip"
+    error_message = "The file named by zip does not exist. Make it in the repository's root: python -m clouds.bundle aws --zip build/aws.zip"
   }
 }
 
@@ -52,7 +52,7 @@ variable "live_version" {
 }
 
 variable "allowed_origins" {
-  description = "Whose pages may read the answers: * for everybody, or a comma-separated list of origins."
+  description = "Whose pages may read the answers and are counted: * for everybody, or a comma-separated list of origins."
   type        = string
   default     = "*"
 
@@ -83,7 +83,7 @@ variable "count_on" {
 }
 
 variable "site_name" {
-  description = "What the report is headed with, like My site. May stay empty."
+  description = "The name in the report's title, like My site. May be empty."
   type        = string
   default     = ""
 
@@ -100,7 +100,7 @@ variable "timezone" {
 
   validation {
     condition     = can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})$", var.timezone))
-    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST do not know of summer time."
+    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST have no summer time."
   }
 }
 
@@ -116,7 +116,7 @@ variable "table_name" {
 }
 
 variable "counter_id" {
-  description = "The key of the counter's item in the table. Another one is another counter, which starts at nothing."
+  description = "The key of the counter's item in the table. A different one is a new counter, which starts at 0."
   type        = string
   default     = "counter"
 
@@ -128,13 +128,13 @@ variable "counter_id" {
 }
 
 variable "deletion_protection" {
-  description = "AWS refuses to delete the table while this is true. Set it to false, and apply, before you take everything away."
+  description = "AWS refuses to delete the table while this is true. Set it to false, and apply, before you remove everything."
   type        = bool
   default     = true
 }
 
 variable "settings" {
-  description = "Further settings of the function, by their names in docs/settings.md: settings = { PAGES = \"50\" }. They win over variables of the same meaning."
+  description = "Further settings of the function, named as in docs/settings.md: settings = { PAGES = \"50\" }. They override variables with the same meaning."
   type        = map(string)
   default     = {}
 
@@ -144,7 +144,7 @@ variable "settings" {
       for name in keys(var.settings) :
       can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "TABLE_NAME", "COUNTER_ID", "TOPIC_ARN"], name)
     ])
-    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, TABLE_NAME and COUNTER_ID have variables of their own: salt, report_token, table_name and counter_id."
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN, TABLE_NAME and COUNTER_ID have their own variables: salt, report_token, table_name and counter_id."
   }
   validation {
     condition     = sum(concat([0], [for name, value in var.settings : length(name) + length(value)])) <= 3000
@@ -153,7 +153,7 @@ variable "settings" {
 }
 
 variable "gateway" {
-  description = "What visitors call: http, the cheaper one, or rest, for pages and tests that expect a REST API. Another one is another address."
+  description = "The kind of gateway: http, the cheaper one, or rest, for pages and tests that expect a REST API. Changing it changes the address."
   type        = string
   default     = "http"
 
@@ -164,19 +164,19 @@ variable "gateway" {
 }
 
 variable "api_key" {
-  description = "With gateway = \"rest\": answer only calls with the API key in X-Api-Key. The key is in every page, so it keeps nobody out who wants in."
+  description = "With gateway = \"rest\": answer only calls with the API key in X-Api-Key. The key is in every page, so it is no secret."
   type        = bool
   default     = false
 }
 
 variable "domain" {
-  description = "Empty, or a domain of your own for the counter, like count.example.com. It needs certificate_arn, and a DNS entry that leads to the output domain_target."
+  description = "Empty, or your own domain for the counter, like count.example.com. It needs certificate_arn, and a DNS entry that points to the output domain_target."
   type        = string
   default     = ""
 
   validation {
     condition     = can(regex("^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$", var.domain))
-    error_message = "domain is empty, or a name like count.example.com, in small letters, without https:// and without a slash."
+    error_message = "domain is empty, or a name like count.example.com, in lower case, without https:// and without a slash."
   }
 }
 
@@ -192,7 +192,7 @@ variable "certificate_arn" {
 }
 
 variable "memory_mb" {
-  description = "The function's memory. More memory is also more CPU, which shows at a cold start only."
+  description = "The function's memory. More memory is also more CPU, which only matters at a cold start."
   type        = number
   default     = 512
 
@@ -203,7 +203,7 @@ variable "memory_mb" {
 }
 
 variable "requests_per_second" {
-  description = "How many requests a second the gateway lets through, of all visitors together, before it says 429. Twice as many in one moment."
+  description = "How many requests a second the gateway lets through, for all visitors together, before it answers 429. A short burst may be twice that."
   type        = number
   default     = 50
 
@@ -225,13 +225,13 @@ variable "log_retention_days" {
 }
 
 variable "schedule_report" {
-  description = "Let AWS's own scheduler ask for the report once a day. Without it, the GitHub workflow daily-report.yml may."
+  description = "Let AWS's own scheduler call for the report once a day. Without it, the GitHub workflow daily-report.yml can."
   type        = bool
   default     = true
 }
 
 variable "report_hour" {
-  description = "The hour at which the scheduler asks for the report, by the clock of timezone."
+  description = "The hour, in timezone, at which the report is sent."
   type        = number
   default     = 6
 
@@ -242,7 +242,7 @@ variable "report_hour" {
 }
 
 variable "budget_usd" {
-  description = "A mail is sent when the whole account's month is about to cost more dollars than this. 0: no budget."
+  description = "A mail is sent when the whole account is about to cost more dollars than this in a month. 0: no budget."
   type        = number
   default     = 1
 
@@ -253,7 +253,7 @@ variable "budget_usd" {
 }
 
 variable "salt" {
-  description = "Empty: a random salt is made. Set it, before the first apply, when the numbers of an older counter are brought along."
+  description = "Empty: a random salt is made. To take over an older counter's numbers, set its salt before the first apply."
   type        = string
   default     = ""
   sensitive   = true
@@ -265,7 +265,7 @@ variable "salt" {
 }
 
 variable "report_token" {
-  description = "Empty: a random token is made. Or one of your own, that opens /stats and /report."
+  description = "Empty: a random token is made. Or your own; it opens /stats and /report."
   type        = string
   default     = ""
   sensitive   = true
@@ -283,7 +283,7 @@ variable "report_token_version" {
 }
 
 variable "github_repository" {
-  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's numbers: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since goes by OWNER/REPOSITORY."
+  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's ids: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since is OWNER/REPOSITORY."
   type        = string
   default     = ""
 
@@ -295,7 +295,7 @@ variable "github_repository" {
 }
 
 variable "github_oidc_provider_arn" {
-  description = "Empty: this stage tells AWS to trust GitHub's tokens. An account can do so once: give a second stage the output of the first one."
+  description = "Empty: this stage makes AWS trust GitHub's tokens. An account can do so only once: give a second stage the first one's output."
   type        = string
   default     = ""
 

@@ -12,12 +12,12 @@ output "snippet" {
 }
 
 output "next_step" {
-  description = "What is left to do."
+  description = "What to do next."
   value       = "In the repository's root: az functionapp config appsettings delete --resource-group ${local.name} --name ${local.unique} --setting-names AzureWebJobsStorage, then az functionapp deployment source config-zip --resource-group ${local.name} --name ${local.unique} --build-remote false --src build/azure.zip, then make check URL=${local.url}. clouds/azure/deploy does the first two."
 }
 
 output "how_to_read_the_token" {
-  description = "The report token opens /stats and /report. It is not shown by itself."
+  description = "The report token opens /stats and /report. It is not shown automatically."
   value       = "terraform output -raw report_token (in the portal: the function app ${local.unique}, Settings, Environment variables, REPORT_TOKEN)"
 }
 
@@ -28,7 +28,7 @@ output "report_token" {
 }
 
 output "salt" {
-  description = "Keep it with your backups: the numbers are worth little without their salt."
+  description = "Keep it with your backups: without its salt the document recognizes no visitor."
   value       = local.settings.SALT
   sensitive   = true
 }
@@ -54,11 +54,11 @@ output "tenant_id" {
 }
 
 output "pipeline_client_id" {
-  description = "Who the pipeline is while it ships to this stage; its variable AZURE_CLIENT_ID."
+  description = "The pipeline's identity when it ships to this stage; its variable AZURE_CLIENT_ID."
   value       = one(azurerm_user_assigned_identity.pipeline[*].client_id)
 }
 
 output "plan_client_id" {
-  description = "Who a pull request is while it plans; the variable AZURE_CLIENT_ID of the environment azure-plan."
+  description = "The identity of a pull request's plan; the variable AZURE_CLIENT_ID of the environment azure-plan."
   value       = one(azurerm_user_assigned_identity.plan[*].client_id)
 }

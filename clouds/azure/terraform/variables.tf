@@ -1,5 +1,5 @@
 variable "subscription_id" {
-  description = "Your subscription: `az account show --query id --output tsv` tells it."
+  description = "Your subscription: `az account show --query id --output tsv` prints it."
   type        = string
 
   validation {
@@ -19,13 +19,13 @@ variable "location" {
 }
 
 variable "stage" {
-  description = "The name of this counter. A second one, with another stage, is all of its own: staging, for example."
+  description = "The name of this counter. A second counter has another stage, like staging, and shares nothing with the first."
   type        = string
   default     = "production"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,14}$", var.stage))
-    error_message = "stage is one short word of small letters and digits, like production or staging: 2 to 15 characters, the first a letter."
+    error_message = "stage is one short word of lower-case letters and digits, like production or staging: 2 to 15 characters, the first a letter."
   }
 }
 
@@ -40,7 +40,7 @@ variable "email" {
 }
 
 variable "mail_location" {
-  description = "Where the mail service keeps what it keeps, in Azure's words: Europe, United States, Asia Pacific and some more."
+  description = "Where the mail service stores its data, one of Azure's names: Europe, United States, Asia Pacific and some more."
   type        = string
   default     = "Europe"
 
@@ -54,7 +54,7 @@ variable "mail_location" {
 }
 
 variable "allowed_origins" {
-  description = "Whose pages may read the answers: * for everybody, or a comma-separated list of origins."
+  description = "Whose pages may read the answers and are counted: * for everybody, or a comma-separated list of origins."
   type        = string
   default     = "*"
 
@@ -80,7 +80,7 @@ variable "count_on" {
 }
 
 variable "site_name" {
-  description = "What the report is headed with, like My site. May stay empty."
+  description = "The name in the report's title, like My site. May be empty."
   type        = string
   default     = ""
 
@@ -97,12 +97,12 @@ variable "timezone" {
 
   validation {
     condition     = can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})$", var.timezone))
-    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST do not know of summer time."
+    error_message = "timezone is UTC or a name with a slash, like Europe/Berlin or America/New_York. Short forms like CET or EST have no summer time."
   }
 }
 
 variable "report_hour_utc" {
-  description = "The hour, in UTC, at which the report is sent. The platform's timer knows no other clock on Linux."
+  description = "The hour, in UTC, at which the report is sent. On Linux the platform's timer knows only UTC."
   type        = number
   default     = 6
 
@@ -113,7 +113,7 @@ variable "report_hour_utc" {
 }
 
 variable "settings" {
-  description = "Further settings of the function, by their names in docs/settings.md: settings = { PAGES = \"50\" }. They win over variables of the same meaning."
+  description = "Further settings of the function, named as in docs/settings.md: settings = { PAGES = \"50\" }. They override variables with the same meaning."
   type        = map(string)
   default     = {}
 
@@ -123,7 +123,7 @@ variable "settings" {
       for name in keys(var.settings) :
       can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["SALT", "REPORT_TOKEN", "EMAIL_ENDPOINT", "EMAIL_FROM", "EMAIL_TO"], name)
     ])
-    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN and EMAIL_TO have variables of their own: salt, report_token and email."
+    error_message = "settings has names in capital letters, like COUNT_ON. SALT, REPORT_TOKEN and EMAIL_TO have their own variables: salt, report_token and email."
   }
 }
 
@@ -139,13 +139,13 @@ variable "python_version" {
 }
 
 variable "maximum_instances" {
-  description = "How many copies of the function may run at once, and so about what a flood can cost. All write the one document, so more are of little use."
+  description = "How many copies of the function may run at once, which limits what a flood can cost. All write the same document, so more help little."
   type        = number
   default     = 10
 
   validation {
     condition     = var.maximum_instances >= 1 && var.maximum_instances <= 1000 && floor(var.maximum_instances) == var.maximum_instances
-    error_message = "maximum_instances is a whole number from 1 to 1000. 10 are plenty."
+    error_message = "maximum_instances is a whole number from 1 to 1000. 10 is plenty."
   }
 }
 
@@ -161,13 +161,13 @@ variable "log_retention_days" {
 }
 
 variable "log_alarm" {
-  description = "Look for errors in the log every 15 minutes. It is the one thing here that costs by itself: half a dollar a month."
+  description = "Check the log for errors every 15 minutes. This alone has a fixed cost: half a dollar a month."
   type        = bool
   default     = true
 }
 
 variable "budget" {
-  description = "A mail is sent when this counter's month is about to cost more than this, in your subscription's currency. 0: no budget."
+  description = "A mail is sent when this counter is about to cost more than this in a month, in your subscription's currency. 0: no budget."
   type        = number
   default     = 5
 
@@ -189,7 +189,7 @@ variable "owner_object_id" {
 }
 
 variable "salt" {
-  description = "Empty: a random salt is made. Set it, before the first visit, when an older counter's document is brought along."
+  description = "Empty: a random salt is made. To take over an older counter's document, set its salt before the first visit."
   type        = string
   default     = ""
   sensitive   = true
@@ -201,7 +201,7 @@ variable "salt" {
 }
 
 variable "report_token" {
-  description = "Empty: a random token is made. Or one of your own, that opens /stats and /report."
+  description = "Empty: a random token is made. Or your own; it opens /stats and /report."
   type        = string
   default     = ""
   sensitive   = true
@@ -219,7 +219,7 @@ variable "report_token_version" {
 }
 
 variable "github_repository" {
-  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's numbers: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since goes by OWNER/REPOSITORY."
+  description = "Empty, or the repository whose pipeline may ship to this stage, with GitHub's ids: OWNER@ID/REPOSITORY@ID. One made before 15 July 2026 and not renamed since is OWNER/REPOSITORY."
   type        = string
   default     = ""
 
