@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 from pathlib import Path
 
 from counter.names import one_line, page_path
@@ -117,8 +118,12 @@ def width(text: str) -> int:
 
 
 def text_color(background: str) -> str:
-    """White or black, whichever is readable on `background` (`#rrggbb`): the contrast is at least 4.5 to 1."""
-    return "#fff" if 1.05 / (_luminance(background) + 0.05) >= 4.5 else "#000"
+    """White or black, whichever is readable on `background` (`#rrggbb`): the contrast is at least 4.5 to 1. The
+    luminance is that of the Web Content Accessibility Guidelines."""
+    channels = (int(background[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels)
+    luminance = sum(map(mul, (0.2126, 0.7152, 0.0722), linear))
+    return "#fff" if 1.05 / (luminance + 0.05) >= 4.5 else "#000"
 
 
 def _text(text: str, middle: float, color: str) -> str:
@@ -154,13 +159,3 @@ def _short(number: int) -> str:
 
 def _six_digits(color: str) -> str:
     return "#" + ("".join(digit * 2 for digit in color) if len(color) == 3 else color)
-
-
-def _luminance(color: str) -> float:
-    """The relative luminance of `#rrggbb`, as the Web Content Accessibility Guidelines define it."""
-    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
