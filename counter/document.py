@@ -1,4 +1,4 @@
-"""Parses a counter document strictly, without holding a long list of visitors in memory.
+"""Writes a counter document, and parses one strictly, without holding a long list of visitors in memory.
 
 An invalid document is refused with the reason. That is essential: a counter that starts over because it could not read
 its document has lost every visit.
@@ -24,6 +24,13 @@ _STRING = re.compile('"([^"]*)"')
 _CUT = "\0"
 
 
+Texts = dict[str, tuple[Mapping[str, Any], Mapping[str, str]]]
+"""The JSON of the members of large objects, kept from one write to the next: a visit changes one of them."""
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
+_utf8 = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 class NotACounter(ValueError):
     """The text is not a counter document. The message says why and does not quote it."""
 
@@ -44,6 +51,38 @@ def decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
         raise NotACounter("it is nested too deeply") from error
     except ValueError as error:
         raise NotACounter("it is not JSON, or was cut short") from error
+
+
+def encode(fields: Mapping[str, Any], seen: Seen, texts: Texts) -> bytes:
+    """The document of `fields` and `seen` as `decode` returns them: one JSON object in UTF-8, with unknown keys
+    unchanged. `texts` is used and updated."""
+    members = {key: _text(key, value, texts) for key, value in fields.items()}
+    if seen.sketch is None:
+        members["seen"] = _json(seen.hashes)
+    else:
+        members["sketch"] = _json(seen.sketch.text())
+    return ("{" + ",".join(f"{_json(key)}:{text}" for key, text in members.items()) + "}").encode()
+
+
+def _text(key: str, value: Any, texts: Texts) -> str:
+    if isinstance(value, Ranking):
+        parts = {part: _members(f"{key}.{part}", rows, texts, _utf8) for part, rows in value.content().items()}
+        return "{" + ",".join(f'"{part}":{text}' for part, text in parts.items()) + "}"
+    if key in ("days", "weeks", "months"):
+        return _members(key, value, texts, _json)
+    return _json(value.content() if isinstance(value, People) else value)
+
+
+def _members(key: str, members: Any, texts: Texts, encoded: Callable[[Any], str]) -> str:
+    if not isinstance(members, dict):
+        return encoded(members)
+    before, known = texts.get(key, ({}, {}))
+    known = {
+        name: known[name] if before.get(name) is member else f"{encoded(name)}:{encoded(member)}"
+        for name, member in members.items()
+    }
+    texts[key] = members, known
+    return "{" + ",".join(known.values()) + "}"
 
 
 def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:

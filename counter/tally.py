@@ -7,13 +7,12 @@ next one is being written.
 from __future__ import annotations
 
 import calendar
-import json
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from counter.document import decode
+from counter.document import Texts, decode, encode
 from counter.history import History, periods, plus
 from counter.people import People
 from counter.ranking import Ranking
@@ -29,10 +28,7 @@ visits may be written in between: five seconds' worth at one write every 20 ms, 
 REQUEST_MONTHS = 24
 SOURCES = 50
 
-_Texts = dict[str, tuple[Mapping[str, Any], Mapping[str, str]]]
 _NO_VIEW = {"pageviews": 0, "newVisitors": 0}
-_json = json.JSONEncoder(separators=(",", ":")).encode
-_utf8 = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Tally:
 
     __slots__ = ("_texts", "fields", "seen")
 
-    def __init__(self, fields: Mapping[str, Any], seen: Seen, texts: _Texts | None = None) -> None:
+    def __init__(self, fields: Mapping[str, Any], seen: Seen, texts: Texts | None = None) -> None:
         self.fields = fields
         self.seen = seen
         self._texts = {} if texts is None else texts
@@ -72,34 +68,8 @@ class Tally:
         return cls(*decode(data, limits.seen))
 
     def encode(self) -> bytes:
-        """The document as it is stored: one JSON object in UTF-8, with unknown keys unchanged."""
-        members = {key: self._text(key, value) for key, value in self.fields.items()}
-        if self.seen.sketch is None:
-            members["seen"] = _json(self.seen.hashes)
-        else:
-            members["sketch"] = _json(self.seen.sketch.text())
-        return ("{" + ",".join(f"{_json(key)}:{text}" for key, text in members.items()) + "}").encode()
-
-    def _text(self, key: str, value: Any) -> str:
-        if isinstance(value, Ranking):
-            content = value.content().items()
-            texts = (f'"{part}":{self._object(f"{key}.{part}", rows, _utf8)}' for part, rows in content)
-            return "{" + ",".join(texts) + "}"
-        if key in ("days", "weeks", "months"):
-            return self._object(key, value, _json)
-        return _json(value.content() if isinstance(value, People) else value)
-
-    def _object(self, key: str, members: Any, encode: Callable[[Any], str]) -> str:
-        """JSON. For an object with many members, of which a visit changes one, the texts of the others are cached."""
-        if not isinstance(members, dict):
-            return encode(members)
-        before, texts = self._texts.get(key, ({}, {}))
-        texts = {
-            name: texts[name] if before.get(name) is member else f"{encode(name)}:{encode(member)}"
-            for name, member in members.items()
-        }
-        self._texts[key] = members, texts
-        return "{" + ",".join(texts.values()) + "}"
+        """The document as it is stored."""
+        return encode(self.fields, self.seen, self._texts)
 
     @property
     def pageviews(self) -> int:
