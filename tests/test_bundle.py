@@ -12,18 +12,16 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from engines import CLOUDS, cannot
+from engines import CLOUDS
 
 from clouds import bundle
 from clouds.bundle import Recipe
 from clouds.oracle.laptop.containers import short_folder
 from clouds.oracle.laptop.serving import Serving
 from local.faults import Faults
-from local.loop_thread import running
 
 Build = Callable[[Recipe, Path], None]
 PYTHON = sys.executable
@@ -209,37 +207,6 @@ def test_a_package_that_is_not_locked_is_refused(build: Build, tmp_path: Path) -
     recipe = Recipe.read("aws")
     with pytest.raises(bundle.Failed, match=r"not in requirements\.lock: boto3"):
         build(replace(recipe, kept={"boto3": ["boto3"]}), tmp_path / "tree")
-
-
-@pytest.mark.slow
-def test_aws_counts_from_the_bundle(build: Build, tmp_path: Path) -> None:
-    """What was packed counts, in AWS's own runtime."""
-    if "aws" not in CLOUDS:
-        pytest.skip("there is no AWS here")
-    from clouds.aws.laptop.dynoxide import CREDENTIALS, REGION, Dynoxide  # noqa: PLC0415 - the cloud may be taken away
-    from clouds.aws.laptop.execution_environment import ExecutionEnvironment  # noqa: PLC0415
-    from clouds.aws.laptop.laptop import Laptop  # noqa: PLC0415
-
-    cannot(Laptop.missing())
-    tree = tmp_path / "tree"
-    build(Recipe.read("aws"), tree)
-    assert {path.parent.parent.name for path in tree.glob("botocore/data/*/*/*")} == {"dynamodb", "sns"}
-    engine = Dynoxide()
-    with running(engine) as loop:
-        engine.create_table("visitor-counter")
-        variables = {"AWS_REGION": REGION, **CREDENTIALS, "DYNAMODB_ENDPOINT": engine.url}
-
-        async def visits() -> list[Any]:
-            environment = ExecutionEnvironment(variables, print, (tree,))
-            await environment.start()
-            try:
-                return [json.loads(await environment.call(b'{"path": "/counter"}', 15)) for _ in range(3)]
-            finally:
-                await environment.stop()
-
-        answers = loop.run(visits())
-
-    assert [json.loads(answer["body"])["count"] for answer in answers] == [1, 2, 3]
 
 
 @pytest.fixture(scope="module")
