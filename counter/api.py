@@ -38,6 +38,8 @@ _PICTURE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 _RETRY_LATER = retry_after(30)
+_BARE = frozenset({"", "v1", "api"})
+"""The last segments of the bare address, also behind our gateways: `/`, `/v1/`, `/api/`."""
 
 log = logging.getLogger("visitor-counter")
 
@@ -79,8 +81,9 @@ class Api:
         self._warnings = warnings
         self._copy = copy
         self._unclear_on: date | None = None
+        further = settings.counter_paths | (_BARE if "/" in settings.counter_paths else set())
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
-            **dict.fromkeys(settings.counter_paths, (("GET", "HEAD", "POST"), self._counter)),
+            **dict.fromkeys(further, (("GET", "HEAD", "POST"), self._counter)),
             "counter": (("GET", "HEAD", "POST"), self._counter),
             "badge.svg": (("GET", "HEAD"), self._badge),
             "health": (("GET", "HEAD"), self._health),

@@ -25,7 +25,6 @@ MIN_TOKEN_LENGTH = 16
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
-_BARE = frozenset({"", "v1", "api"})  # the last segment of `/`, `/v1/` and `/api/`
 
 T = TypeVar("T")
 
@@ -140,10 +139,9 @@ class Settings:
 
 
 def _last_segments(text: str) -> frozenset[str]:
-    """The last segments of a comma-separated list of paths, as Request.route has them. `/` is the bare address, also
-    behind a gateway's prefix."""
-    names = frozenset(path.strip().strip("/").rpartition("/")[2].lower() for path in text.split(",") if path.strip())
-    return names | _BARE if "" in names else names
+    """The last segments of a comma-separated list of paths, as Request.route has them; `/` stays `/`."""
+    paths = [path.strip().strip("/").lower() for path in text.split(",") if path.strip()]
+    return frozenset(path.rpartition("/")[2] or "/" for path in paths)
 
 
 def _count_on(text: str) -> str:

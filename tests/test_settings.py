@@ -90,7 +90,7 @@ GOOD: list[tuple[str, str, str, object]] = [
         Origins(("https://b.example", "http://a.example")),
     ),
     ("ALLOWED_ORIGINS", "https://münchen.example", "allowed_origins", Origins(("https://xn--mnchen-3ya.example",))),
-    ("COUNTER_PATHS", "/, Hits", "counter_paths", frozenset({"", "v1", "api", "hits"})),
+    ("COUNTER_PATHS", "/, Hits", "counter_paths", frozenset({"/", "hits"})),
     ("COUNTER_PATHS", "ResumeSiteCounter", "counter_paths", frozenset({"resumesitecounter"})),
     ("COUNTER_PATHS", " /prod/Hits/ , Zähler,, ", "counter_paths", frozenset({"hits", "zähler"})),
     ("ALLOWED_ORIGINS", "null", "allowed_origins", Origins(("null",))),
