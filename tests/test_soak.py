@@ -1,4 +1,4 @@
-"""The soak keeps every promise while everything goes wrong, and sees it when a promise is broken."""
+"""The soak test finds no broken promise in the counter, and finds each in a counter that breaks one."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_every_visit_is_accounted_for() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "function, seconds, seen",
-    [("forgetful", 40, "was taken in 2 times"), ("careless", 12, "was acknowledged and is in 0 times")],
+    [("forgetful", 40, "was counted 2 times"), ("careless", 12, "was acknowledged but counted 0 times")],
 )
 def test_a_broken_loop_is_seen(function: str, seconds: float, seen: str) -> None:
-    """A counter that counts twice, or thanks for a visit that it did not keep, does not get through. The first is seen
-    at once and ends the run, the second only when all is counted up."""
+    """A counter that counts twice, or acknowledges a visit without keeping it, fails. The first is seen at once and
+    ends the run, the second only in the final check."""
     outcome = run(Plan(seconds=seconds, seed=7, pace=1.2, function=Path(__file__).parent / f"{function}.py"))
 
     assert any(seen in violation for violation in outcome.violations)
@@ -64,12 +64,12 @@ def test_a_broken_loop_is_seen(function: str, seconds: float, seen: str) -> None
 def test_every_visit_is_accounted_for_elsewhere(cloud: str) -> None:
     """Twenty seconds of lost and refused requests, cut answers and killed function processes on the other clouds."""
     needed(cloud)
-    account = engines.soak(cloud, seconds=20, seed=3, clients=6, containers=4)
+    result = engines.soak(cloud, seconds=20, seed=3, clients=6, containers=4)
 
-    assert account.violations == []
-    assert account.told["acknowledged"] > 20
-    assert account.injected.total() > 0
-    assert account.killed > 0
+    assert result.violations == []
+    assert result.answers["acknowledged"] > 20
+    assert result.injected.total() > 0
+    assert result.killed > 0
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_every_visit_is_accounted_for_elsewhere(cloud: str) -> None:
 def test_a_mistake_is_one_line(
     given: list[str], expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing starts: what is wrong, and status 2."""
+    """Nothing starts; the error is one line, and the status 2."""
     monkeypatch.setattr(command, "run", lambda _: pytest.fail("it runs"))
 
     with pytest.raises(SystemExit) as left:
@@ -123,7 +123,7 @@ def processes(folder: Path) -> set[int]:
 @needs_linux
 @pytest.mark.parametrize("presses", [1, 3])
 def test_ctrl_c_stops_everything(tmp_path: Path, presses: int) -> None:
-    """Ctrl-C ends it with one line that claims nothing, and however often it is pressed no process or file stays."""
+    """Ctrl-C ends it with one line that claims nothing. However often it is pressed, no process or file is left."""
     with subprocess.Popen(
         [sys.executable, "-m", "bench.soak", "--minutes", "1", "--seed", "7"],
         cwd=ROOT,
@@ -147,7 +147,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path, presses: int) -> None:
 
     assert len(started) >= 3  # itself, the stand-in, a container
     # aiohttp may print that it was stopped in the middle of a request, if it was.
-    assert (soak.returncode, errors.splitlines()[-1]) == (130, "Stopped before its end: nothing was proved.")
+    assert (soak.returncode, errors.splitlines()[-1]) == (130, "Stopped early: nothing was proved.")
     assert output.count("\n") == 1
     assert processes(tmp_path) == set()
     assert list(tmp_path.iterdir()) == []
@@ -162,9 +162,9 @@ class Book:
 
     def visit(self, call: str, fate: Fate, visitor: str | None = None) -> str:
         """Note a visit and what its visitor was told; return its id."""
-        number = self.audit.made(visitor, None)
+        number = self.audit.start_visit(visitor, None)
         self.audit.called(number, call)
-        self.audit.told(number, fate)
+        self.audit.answered(number, fate)
         return visit_id(call)
 
     def write(self, *recent: str, folded: tuple[str, ...] = (), pageviews: int = 1, unique: int = 0) -> None:
@@ -212,14 +212,14 @@ def test_the_audit_sees_a_visit_that_comes_again_much_later(book: Book) -> None:
     assert book.audit.violations == []
     book.write(folded=(again,))
 
-    assert f"visit {again} was taken in 2 times" in book.concluded()
+    assert f"visit {again} was counted 2 times" in book.concluded()
 
 
 @pytest.mark.parametrize(
     "fate, kept, seen",
     [
-        (Fate.ACKNOWLEDGED, False, "was acknowledged and is in 0 times"),
-        (Fate.REFUSED, True, "was refused and is in 1 times"),
+        (Fate.ACKNOWLEDGED, False, "was acknowledged but counted 0 times"),
+        (Fate.REFUSED, True, "was refused but counted 1 times"),
     ],
 )
 def test_the_audit_holds_the_counter_to_its_word(book: Book, fate: Fate, kept: bool, seen: str) -> None:
@@ -247,19 +247,19 @@ def test_the_audit_sees_who_was_counted_as_new(book: Book) -> None:
     book.write(book.visit("b", Fate.ACKNOWLEDGED, "x" * 64), unique=1)
     book.write(visit_id("nobody"))
 
-    assert book.concluded()[0] == "2 unique visitors, in truth 1"
-    assert f"visit {visit_id('nobody')} is nobody's" in book.audit.violations
+    assert book.concluded()[0] == "2 unique visitors, but 1 is right"
+    assert f"visit {visit_id('nobody')} belongs to no call" in book.audit.violations
 
 
 def test_the_audit_sees_what_the_journal_lost_or_left(book: Book) -> None:
     """An entry goes only when its visit was taken in, and at rest there is none."""
     lost = book.visit("lost", Fate.DOUBTFUL)
-    book.audit.removed(f"{DAY}.{lost}.-.-")
+    book.audit.entry_removed(f"{DAY}.{lost}.-.-")
 
     found = book.concluded(f"{DAY}.left.-.-")
 
-    assert f"the journal's entry of visit {lost} was removed and never taken in" in found
-    assert f"the entry {DAY}.left.-.- is left in the journal" in found
+    assert f"the journal's entry of visit {lost} was removed but never counted" in found
+    assert f"entry {DAY}.left.-.- is left in the journal" in found
 
 
 def test_the_audit_sees_a_document_that_forgets(book: Book) -> None:
@@ -268,4 +268,4 @@ def test_the_audit_sees_a_document_that_forgets(book: Book) -> None:
     book.document["recent"] = []
     book.write(book.visit("b", Fate.ACKNOWLEDGED))
 
-    assert "recent is not what it was, and one visit more" in book.audit.violations
+    assert "recent is not the previous list plus one visit" in book.audit.violations

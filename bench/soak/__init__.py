@@ -1,1 +1,1 @@
-"""A bounded run in which everything goes wrong at once, and the proof that every visit was kept exactly once."""
+"""A run with every fault at once, and the check that every visit was counted exactly once."""

@@ -1,6 +1,6 @@
-"""`make soak`: everything goes wrong at once, for a while, and then every visit is accounted for.
+"""`make soak`: injects every fault at once for a while, then accounts for every visit.
 
-Real `fdk` processes with Oracle's SDK, a stand-in of Oracle's services in a process of its own, the local gateway.
+Real `fdk` processes with Oracle's SDK, a stand-in for Oracle's services in its own process, the local gateway.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from collections.abc import Iterator, Sequence
 
 from bench.soak import engines
 from bench.soak.audit import Fate
-from bench.soak.footprint import Course
+from bench.soak.footprint import Trend
 from bench.soak.soak import Outcome, Plan, run
 from local.command_line import Parser
 
 SHOWN = 20
-"""Violations that are printed; the first says most."""
+"""How many violations are printed; the first ones tell the most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; 1 when a promise was broken or none was tried, 130 when Ctrl-C came first."""
+    """Run and print the table. Return 1 if a promise was broken or nothing was tested, 130 after Ctrl-C."""
     options = _options(arguments)
-    # A container that was killed is reaped by whoever asks first, and asyncio warns when that is not its own watcher.
+    # Whoever asks first reaps a killed container, and asyncio warns if that was not its own watcher.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     seed = random.randrange(10_000) if options.seed is None else options.seed
-    print(f"Everything goes wrong for {options.minutes:g} minutes, seed {seed} ...", flush=True)
+    print(f"Injecting faults for {options.minutes:g} minutes, seed {seed} ...", flush=True)
     if options.cloud != "oracle":
         return _elsewhere(options.cloud, options.minutes * 60, seed, options.clients, options.containers)
     try:
         outcome = run(Plan(options.minutes * 60, seed, options.clients, options.containers))
     except KeyboardInterrupt:
-        print("Stopped before its end: nothing was proved.", file=sys.stderr)
+        print("Stopped early: nothing was proved.", file=sys.stderr)
         return 130
     return _print(outcome, seed)
 
@@ -42,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, metavar="N", help="how long (default 2)")
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat the same faults and visitors, in another order")
+    parser.add_argument("--clients", type=int, default=Plan.clients, metavar="N", help="clients at once (default 8)")
     parser.add_argument(
-        "--seed", type=int, metavar="N", help="the same faults and visitors again, if not in the same order"
+        "--containers", type=int, default=Plan.containers, metavar="N", help="most processes (default 4)"
     )
-    parser.add_argument("--clients", type=int, default=Plan.clients, metavar="N", help="who come at once (default 8)")
-    parser.add_argument("--containers", type=int, default=Plan.containers, metavar="N", help="at most (default 4)")
     parser.add_argument("--cloud", default="oracle", metavar="NAME", help="oracle, aws or azure (default oracle)")
     options = parser.parse_args(arguments)
     if not 0 < options.minutes < math.inf:
@@ -66,29 +66,29 @@ def _print(outcome: Outcome, seed: int) -> int:
     if outcome.violations:
         print(f"{len(outcome.violations)} violations with seed {seed}.")
     elif not outcome.injected:
-        print("Nothing went wrong in so short a time: nothing was proved.")
+        print("No fault was injected in so short a time: nothing was proved.")
     return 1 if outcome.violations or not outcome.injected else 0
 
 
 def _elsewhere(cloud: str, seconds: float, seed: int, clients: int, containers: int) -> int:
-    account = engines.soak(cloud, seconds, seed, clients, containers)
+    result = engines.soak(cloud, seconds, seed, clients, containers)
     print("\n| what | |\n|---|---|")
-    for what, figure in engines.rows(account):
+    for what, figure in engines.rows(result):
         print(f"| {what} | {figure} |")
-    for violation in account.violations:
+    for violation in result.violations:
         print(f"Violated: {violation}.")
-    return 1 if account.violations or not account.injected else 0
+    return 1 if result.violations or not result.injected else 0
 
 
 def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """The table of a run."""
+    """Yield the rows of a run's table."""
     audit, kept = outcome.audit, outcome.audit.count(Fate.ACKNOWLEDGED)
     yield "seconds", f"{outcome.seconds:.0f}"
     yield "visits", f"{len(audit.visits):,}"
     yield "  acknowledged", f"{kept:,}"
     yield "  refused", f"{audit.count(Fate.REFUSED):,}"
-    yield "  doubtful (of them counted)", f"{audit.count(Fate.DOUBTFUL):,} ({audit.doubtful_counted:,})"
-    yield "  who left before the answer", f"{outcome.left:,}"
+    yield "  in doubt (of them counted)", f"{audit.count(Fate.DOUBTFUL):,} ({audit.doubtful_counted:,})"
+    yield "  whose client left before the answer", f"{outcome.left:,}"
     yield "faults injected", f"{outcome.injected.total():,}"
     for kind, times in sorted(outcome.injected.items()):
         yield f"  {kind}", f"{times:,}"
@@ -100,12 +100,12 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "reports that arrived", f"{outcome.mails}"
     yield "difference", f"{audit.difference():+d}"
     for what in ("container", "stand-in"):
-        yield f"MB of the oldest {what}, warm and last", _course(outcome.footprint.memory(what))
-        yield f"sockets of the oldest {what}, warm and last", _course(outcome.footprint.sockets(what))
+        yield f"MB of the oldest {what}, warm and last", _trend(outcome.footprint.memory(what))
+        yield f"sockets of the oldest {what}, warm and last", _trend(outcome.footprint.sockets(what))
 
 
-def _course(course: Course | None) -> str:
-    return f"{course.first:.0f}, {course.last:.0f} (most {course.most:.0f})" if course else "not measured"
+def _trend(trend: Trend | None) -> str:
+    return f"{trend.first:.0f}, {trend.last:.0f} (most {trend.peak:.0f})" if trend else "not measured"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The soak on the clouds whose database engine runs here: the real function over its SDK, a proxy that loses answers,
-refuses requests and cuts connections, and function processes that are killed; then the account.
+"""The soak test on the clouds whose database engine runs here: the real function with its SDK, a proxy that loses
+answers, refuses requests and cuts connections, and function processes that are killed.
 
-What is not seen here, each version of the document, is followed by the soak on Oracle.
+It does not see each version of the document; the soak test on Oracle does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from local.laptop import Hosting, laptop
 
-TOKEN = "soak-token"  # noqa: S105 - lets nobody in anywhere
+TOKEN = "soak-token"  # noqa: S105 - for this run only
 MARK = "soak-of-this-process"
 PHASES: tuple[dict[str, float], ...] = (
     {"lose": 0.2},
@@ -39,10 +39,10 @@ PHASES: tuple[dict[str, float], ...] = (
 
 
 @dataclass
-class Account:
-    """What the visitors were told, what went wrong, and what was counted."""
+class Result:
+    """The answers, the faults that were injected, and what was counted."""
 
-    told: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     counted: int = 0
@@ -51,75 +51,75 @@ class Account:
 
     @property
     def violations(self) -> list[str]:
-        """What must never be."""
-        least, most = self.told["acknowledged"], self.told["acknowledged"] + self.told["doubtful"]
-        wrong = [] if least <= self.counted <= most else [f"{self.counted} counted of {least} to {most}"]
+        """Sentences about what must never happen."""
+        least, most = self.answers["acknowledged"], self.answers["acknowledged"] + self.answers["doubtful"]
+        wrong = [] if least <= self.counted <= most else [f"{self.counted} counted, not {least} to {most}"]
         if self.shown != self.counted:
-            wrong.append(f"a reader is shown {self.shown} of {self.counted}")
-        return wrong + ([f"{self.waiting} entries wait at the end"] if self.waiting else [])
+            wrong.append(f"a reader sees {self.shown} of {self.counted}")
+        return wrong + ([f"{self.waiting} entries are left at the end"] if self.waiting else [])
 
 
-def soak(cloud: str, seconds: float, seed: int, clients: int, containers: int) -> Account:
-    """One soak of a cloud."""
-    account, over = Account(), threading.Event()
+def soak(cloud: str, seconds: float, seed: int, clients: int, containers: int) -> Result:
+    """Run one soak test on a cloud."""
+    result, over = Result(), threading.Event()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         config = {"SALT": MARK, "REPORT_TOKEN": TOKEN}
         here = laptop(cloud)(Path(folder), containers=containers, config=config, latency=0.002)
         with Hosting(here) as hosting:
             counter = f"{hosting.url}{here.entrypoint.prefix.rstrip('/')}/counter"
-            works = [threading.Thread(target=_visit, args=(counter, account, over)) for _ in range(clients)]
-            works.append(threading.Thread(target=_weather, args=(here, random.Random(seed), account, over)))
-            works.append(threading.Thread(target=_kill, args=(random.Random(seed + 1), account, over)))
-            for work in works:
-                work.start()
+            threads = [threading.Thread(target=_visit, args=(counter, result, over)) for _ in range(clients)]
+            threads.append(threading.Thread(target=_inject_faults, args=(here, random.Random(seed), result, over)))
+            threads.append(threading.Thread(target=_kill, args=(random.Random(seed + 1), result, over)))
+            for thread in threads:
+                thread.start()
             over.wait(seconds)
             over.set()
-            for work in works:
-                work.join()
+            for thread in threads:
+                thread.join()
             time.sleep(2)
             stats = _ask(f"{counter.rsplit('/', 1)[0]}/stats", "GET", {"Authorization": f"Bearer {TOKEN}"})[1]
-            account.counted = stats["count"]
+            result.counted = stats["count"]
             again = _ask(f"{counter.rsplit('/', 1)[0]}/stats", "GET", {"Authorization": f"Bearer {TOKEN}"})[1]
-            account.waiting = again["entriesWaiting"]
-            account.shown = _ask(f"{counter}?peek=1", "GET")[1]["count"]
-    return account
+            result.waiting = again["entriesWaiting"]
+            result.shown = _ask(f"{counter}?peek=1", "GET")[1]["count"]
+    return result
 
 
-def rows(account: Account) -> Iterator[tuple[str, str]]:
-    """The table of a run."""
-    yield "visits", f"{account.told.total():,}"
+def rows(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a run's table."""
+    yield "visits", f"{result.answers.total():,}"
     for fate in ("acknowledged", "refused", "doubtful"):
-        yield f"  {fate}", f"{account.told[fate]:,}"
-    yield "faults injected", f"{account.injected.total():,}"
-    for kind, times in sorted(account.injected.items()):
+        yield f"  {fate}", f"{result.answers[fate]:,}"
+    yield "faults injected", f"{result.injected.total():,}"
+    for kind, times in sorted(result.injected.items()):
         yield f"  {kind}", f"{times:,}"
-    yield "function processes killed", f"{account.killed}"
-    yield "counted", f"{account.counted:,}"
+    yield "function processes killed", f"{result.killed}"
+    yield "counted", f"{result.counted:,}"
 
 
-def _visit(counter: str, account: Account, over: threading.Event) -> None:
+def _visit(counter: str, result: Result, over: threading.Event) -> None:
     while not over.is_set():
         try:
             status, answer = _ask(counter, "POST")
         except (OSError, ValueError):
-            account.told["doubtful"] += 1
+            result.answers["doubtful"] += 1
             continue
         if status == 200:
-            account.told["acknowledged"] += 1
+            result.answers["acknowledged"] += 1
         elif status == 503 and answer.get("mayBeCounted") is False:
-            account.told["refused"] += 1
+            result.answers["refused"] += 1
         else:
-            account.told["doubtful"] += 1
+            result.answers["doubtful"] += 1
 
 
-def _weather(here: Any, chance: random.Random, account: Account, over: threading.Event) -> None:
+def _inject_faults(here: Any, chance: random.Random, result: Result, over: threading.Event) -> None:
     while not over.is_set():
         phase = chance.choice(PHASES)
 
         def fault(_: str, phase: dict[str, float] = phase) -> str | None:
             for kind, rate in phase.items():
                 if chance.random() < rate:
-                    account.injected[kind] += 1
+                    result.injected[kind] += 1
                     return kind
             return None
 
@@ -128,17 +128,17 @@ def _weather(here: Any, chance: random.Random, account: Account, over: threading
     here.proxy.fault = lambda _: None
 
 
-def _kill(chance: random.Random, account: Account, over: threading.Event) -> None:
+def _kill(chance: random.Random, result: Result, over: threading.Event) -> None:
     while not over.wait(chance.uniform(2, 6)):
         pids = list(_functions())
         if pids:
             with suppress(OSError):
                 os.kill(chance.choice(pids), signal.SIGKILL)
-                account.killed += 1
+                result.killed += 1
 
 
 def _functions() -> Iterator[int]:
-    """The processes of the function that this process has started."""
+    """Yield the process ids of the function's processes that this process has started."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
             parent = int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])

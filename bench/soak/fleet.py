@@ -1,4 +1,4 @@
-"""The function's containers, which note what becomes of each visit, and can be killed in the middle of one."""
+"""The function's containers, which note the call of each visit and can be killed during one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from clouds.oracle.laptop.containers import Pool
 
 NUMBER = "X-Visit"
-"""The header by which a visit keeps its number through the gateway."""
+"""The header that carries a visit's number through the gateway."""
 
 
 class Fleet(Pool):
-    """The usual pool. `on_call` hears which call a visit's number became, before the function does."""
+    """The usual pool. `on_call` gets the number and call id of each visit before the function is called."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class Fleet(Pool):
     ) -> None:
         super().__init__(function, environment, size)
         self.killed = 0
-        self._under_way = 0
-        self._idle_now = asyncio.Event()
-        self._idle_now.set()
+        self._calls_running = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._on_call = on_call
 
     async def call(
@@ -39,21 +39,21 @@ class Fleet(Pool):
         """Make one Fn call, as the pool does."""
         if number := headers.get(f"fn-http-h-{NUMBER.lower()}"):
             self._on_call(int(number), headers["fn-call-id"])
-        self._under_way += 1
-        self._idle_now.clear()
+        self._calls_running += 1
+        self._quiet.clear()
         try:
             return await super().call(headers, body, seconds)
         finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle_now.set()
+            self._calls_running -= 1
+            if not self._calls_running:
+                self._quiet.set()
 
     async def idle(self) -> None:
-        """Returns when no call is under way, not even one of somebody who left."""
-        await self._idle_now.wait()
+        """Wait until no call is running, not even one whose client has left."""
+        await self._quiet.wait()
 
     def kill_one(self, chance: random.Random) -> None:
-        """Kills a container at once, whatever it does; never the one with the most calls, which is to grow old."""
+        """Kill a container, whatever it is doing, but never the oldest one, by calls: its memory is measured."""
         young = sorted(self.containers, key=lambda container: container.calls)[:-1]
         if young:
             with suppress(ProcessLookupError):

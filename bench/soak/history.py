@@ -1,4 +1,4 @@
-"""What the stand-in kept of the document and its journal, taken out of its file piece by piece."""
+"""The earlier versions of the document and its journal, read from the stand-in's file bit by bit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from local.notifications import Mailbox
 DOCUMENT = "counter.json"
 JOURNAL = f"{DOCUMENT}.journal/"
 COPIES = f"{DOCUMENT}.copies/"
-"""The report keeps a copy of the document for each day of the week."""
+"""The report keeps a copy of the document here for each day of the week."""
 
 
 class History:
-    """The earlier versions in the order in which they were replaced. They are removed as they are read, so that a long
-    run needs no more room than a short one."""
+    """The earlier versions, in the order in which they were replaced. Each is deleted once it is read, so that a
+    long run needs no more space than a short one."""
 
     def __init__(self, folder: Path, audit: Audit) -> None:
         self._path = folder / FILE
@@ -25,18 +25,18 @@ class History:
         self._connection = connect(self._path)
 
     def read(self) -> None:
-        """Hands the audit whatever was replaced or removed since the last time."""
+        """Give the audit everything replaced or removed since the last call."""
         rows = self._connection.execute("DELETE FROM versions RETURNING rowid, name, data").fetchall()
         for _, name, data in sorted(rows):
             if name == DOCUMENT:
                 self._audit.follow(data)
             elif name.startswith(JOURNAL):
-                self._audit.removed(name.removeprefix(JOURNAL))
+                self._audit.entry_removed(name.removeprefix(JOURNAL))
             elif not name.startswith(COPIES):
-                self._audit.violations.append(f"an object {name} was there, and nobody should write one")
+                self._audit.violations.append(f"an object {name} should not exist")
 
     def end(self) -> None:
-        """Hands the audit what is left when nothing moves any more: the document as it is, and the journal."""
+        """Give the audit the final document and journal, once nothing changes any more."""
         self.read()
         left = dict(self._connection.execute("SELECT name, data FROM objects").fetchall())
         document = left.pop(DOCUMENT, None)
@@ -45,7 +45,7 @@ class History:
         self._audit.conclude(name for name in left if not name.startswith(COPIES))
 
     def mails(self) -> int:
-        """Reports that arrived."""
+        """Return how many reports arrived."""
         mailbox = Mailbox(self._path)
         try:
             return len(mailbox.messages())

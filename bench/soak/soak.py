@@ -1,4 +1,4 @@
-"""Everything together: the function behind its gateway, everybody who comes, everything that goes wrong, the proof."""
+"""One whole run: the function behind its gateway, the clients, the faults, and the final check."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.soak.audit import Audit, Fate
+from bench.soak.fault_schedule import FaultSchedule
 from bench.soak.fleet import Fleet
 from bench.soak.footprint import Footprint
 from bench.soak.history import History
 from bench.soak.stand_in import StandIn
-from bench.soak.storm import Storm
 from bench.soak.visitors import Visitors
 from clouds.oracle.laptop.fn_entrypoint import FnEntrypoint
 from clouds.oracle.laptop.principal import Principal
@@ -28,15 +28,15 @@ from local.gateway import Gateway
 from local.notifications import TOPIC
 
 SALT = "soak"
-TOKEN = "soak-token"  # noqa: S105 - lets nobody in anywhere
+TOKEN = "soak-token"  # noqa: S105 - for this run only
 WARM_CALLS = 30
-"""Calls after which a process has been everywhere, and is as large as it should get."""
+"""Calls after which a process has run all its code, and should grow no more."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long at least, with which seed, and how many at once; `pace` is the most seconds of one phase of faults. The
-    run goes on until `kinds` of faults were injected and `acknowledged` visits were acknowledged."""
+    """The length (at least), seed and size of a run; a phase of faults lasts at most `pace` seconds. The run continues
+    until all `kinds` of faults were injected and `acknowledged` visits were acknowledged."""
 
     seconds: float = 120.0
     seed: int = 1
@@ -50,7 +50,7 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What came of it. `violations` is empty when all that was promised was kept."""
+    """The result of a run. `violations` is empty if every promise was kept."""
 
     audit: Audit
     footprint: Footprint = field(default_factory=Footprint)
@@ -70,8 +70,8 @@ class Outcome:
 
 
 def run(plan: Plan) -> Outcome:
-    """One soak. It ends early at the first violation, and leaves nothing behind; nor does Ctrl-C, which it raises as
-    KeyboardInterrupt when everything has stopped."""
+    """Run one soak test. It ends early at the first violation. It leaves nothing behind, not even after Ctrl-C, which
+    is raised as KeyboardInterrupt once everything has stopped."""
     sockets = _sockets()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         data, temporary = Path(folder, "data"), Path(folder, "tmp")
@@ -82,15 +82,15 @@ def run(plan: Plan) -> Outcome:
             asyncio.run(_unless_stopped(soak))
         left = sorted(path.name for path in temporary.iterdir())
     wrong = soak.outcome.audit.violations
-    wrong += [f"{name} is left in the folder of temporary files" for name in left]
-    wrong += [f"process {pid} is left" for pid in sorted(soak.pids) if _runs(pid)]
+    wrong += [f"{name} is left in the temporary folder" for name in left]
+    wrong += [f"process {pid} still runs" for pid in sorted(soak.pids) if _runs(pid)]
     if _sockets() > sockets:
         wrong.append(f"{_sockets() - sockets} sockets of this process are left open")
     return soak.outcome
 
 
 class Soak:
-    """One run in the folder `data`; containers get `temporary` for their temporary files. `pids` are all processes."""
+    """One run in the folder `data`; containers put temporary files into `temporary`. `pids` has all processes."""
 
     def __init__(self, plan: Plan, data: Path, temporary: Path) -> None:
         self.audit = Audit()
@@ -106,14 +106,14 @@ class Soak:
         self._end = 0.0
 
     async def run(self) -> None:
-        """Starts everything, lets it rage, waits until it is quiet, and settles the accounts."""
+        """Start everything, run clients and faults, wait until all is quiet, and check the result."""
         start = time.monotonic()
         try:
             await self._stand_in.start()
             await self._gateway.start()
             history = History(self._data, self.audit)
             try:
-                await self._rage(history)
+                await self._run_load(history)
             finally:
                 history.close()
         finally:
@@ -122,41 +122,41 @@ class Soak:
             await self._stand_in.stop()
         self.outcome.seconds = time.monotonic() - start
 
-    async def _rage(self, history: History) -> None:
+    async def _run_load(self, history: History) -> None:
         plan = self._plan
         visitors = Visitors(self._gateway.url, SALT, TOKEN, self.audit)
-        storm = Storm(self._stand_in, self._fleet, plan.seed, plan.pace)
+        schedule = FaultSchedule(self._stand_in, self._fleet, plan.seed, plan.pace)
         self._end = time.monotonic() + plan.seconds
-        async with asyncio.TaskGroup() as together:
-            watching = together.create_task(self._watch(history))
-            blows = [
-                together.create_task(work(self._is_over))
-                for work in (storm.weather, storm.kill_containers, storm.strike_the_stand_in)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._watch(history))
+            fault_tasks = [
+                tasks.create_task(work(self._is_over))
+                for work in (schedule.change_faults, schedule.kill_containers, schedule.kill_and_freeze_stand_in)
             ]
-            comings = [
-                together.create_task(visitors.come(plan.seed * 1000 + client, self._is_over))
+            visitor_tasks = [
+                tasks.create_task(visitors.visit_until(plan.seed * 1000 + client, self._is_over))
                 for client in range(plan.clients)
             ]
-            await asyncio.wait(blows)
-            await self._stand_in.weather({}, 0)
-            await asyncio.wait(comings)
+            await asyncio.wait(fault_tasks)
+            await self._stand_in.set_faults({}, 0)
+            await asyncio.wait(visitor_tasks)
             await self._fleet.idle()
             await self._stand_in.settle()
             watching.cancel()
-        await self._settle(visitors, history)
+        await self._check(visitors, history)
 
-    async def _settle(self, visitors: Visitors, history: History) -> None:
+    async def _check(self, visitors: Visitors, history: History) -> None:
         await self._fleet.restart()
-        shown, told = await visitors.last()
+        shown, stats = await visitors.final_counts()
         await self._stand_in.settle()
         history.end()
-        if not shown == told == self.audit.pageviews:
-            self._wrong(f"a fresh container shows {shown}, /stats {told}, the document {self.audit.pageviews}")
+        if not shown == stats == self.audit.pageviews:
+            self._wrong(f"a fresh container shows {shown}, /stats {stats}, the document {self.audit.pageviews}")
         mails = history.mails()
         if not visitors.reports_sent <= mails <= visitors.reports_asked:
-            self._wrong(f"{visitors.reports_sent} reports were said to be sent, and {mails} arrived")
+            self._wrong(f"{visitors.reports_sent} reports were confirmed, but {mails} arrived")
         if visitors.lost > self._fleet.killed:
-            self._wrong(f"{visitors.lost} calls died and {self._fleet.killed} containers were killed")
+            self._wrong(f"{visitors.lost} calls died, but {self._fleet.killed} containers were killed")
         self.outcome.injected = self._stand_in.injected
         self.outcome.requests = self._stand_in.requests.total()
         self.outcome.killed, self.outcome.lost, self.outcome.left = self._fleet.killed, visitors.lost, visitors.left
@@ -164,18 +164,18 @@ class Soak:
         self.outcome.mails = mails
 
     async def _watch(self, history: History) -> None:
-        """Follows the document while it is written, and looks at what the processes hold."""
+        """Follow the document while it changes, and measure the processes."""
         while True:
             await asyncio.sleep(0.25)
             history.read()
             for container in self._fleet.containers:
                 self.pids.add(container.pid)
                 if container.calls >= WARM_CALLS:
-                    self.outcome.footprint.look("container", container.pid)
+                    self.outcome.footprint.sample("container", container.pid)
             if self._stand_in.pid:
                 self.pids.add(self._stand_in.pid)
                 if self._stand_in.calls >= WARM_CALLS:
-                    self.outcome.footprint.look("stand-in", self._stand_in.pid)
+                    self.outcome.footprint.sample("stand-in", self._stand_in.pid)
 
     def _is_over(self) -> bool:
         if self.audit.violations:
@@ -186,7 +186,7 @@ class Soak:
         return is_enough and self._plan.kinds <= self._stand_in.injected.keys()
 
     def _environment(self) -> dict[str, str]:
-        """What the platform and an owner would set, and the way to the stand-in."""
+        """Return what the platform and an owner would set, and the stand-in's address."""
         return {
             **self._principal.environment(),
             "BUCKET": BUCKET,
@@ -205,7 +205,7 @@ class Soak:
 
 
 async def _unless_stopped(soak: Soak) -> None:
-    """Runs it to its end, or until Ctrl-C. Another one, while everything stops, is one too many and changes nothing."""
+    """Run to the end, or until Ctrl-C. Pressing it again while everything stops changes nothing."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     running = asyncio.create_task(soak.run())

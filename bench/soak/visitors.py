@@ -1,4 +1,4 @@
-"""The visitors: pages, crawlers, badges, monitors and the owner, all at once, some of whom leave before the answer."""
+"""The clients: pages, crawlers, badges, monitors and the owner, all at once. Some hang up before the answer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bench.soak.fleet import NUMBER
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-GUESTS = (60, 20, 6, 4, 4, 3, 3)
+KINDS = (60, 20, 6, 4, 4, 3, 3)
 RETURNING = 0.4
 LEAVING = 0.06
 PATIENCE = 60.0
 LOST = (502, 504)
-"""What a gateway says for a function that died in the middle of a call."""
+"""What a gateway answers for a function that died during a call."""
 
 Ask = tuple[int, Mapping[str, str], bytes]
 
 
 class PageView(NamedTuple):
-    """How a page view is asked for, and as what it should be kept."""
+    """The request for a page view, and how it should be counted."""
 
     method: str
     query: str
@@ -39,7 +39,7 @@ class PageView(NamedTuple):
 
 
 class Visitors:
-    """Everybody who comes to the counter at `url`. `answers` counts by route and status."""
+    """All clients of the counter at `url`. `answers` counts by route and status."""
 
     def __init__(self, url: str, salt: str, token: str, audit: Audit) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -54,18 +54,18 @@ class Visitors:
 
     @property
     def lost(self) -> int:
-        """Answers that the gateway gave in place of a function that was gone."""
+        """How many calls the gateway answered because the function had died."""
         return sum(times for (_, status), times in self.answers.items() if status in LOST)
 
-    async def come(self, seed: int, over: Callable[[], bool]) -> None:
-        """One visitor after the other, until it is over."""
+    async def visit_until(self, seed: int, is_over: Callable[[], bool]) -> None:
+        """Make one request after the other until `is_over`."""
         chance = random.Random(seed)
         async with self._session() as session:
-            while not over():
+            while not is_over():
                 match chance.choices(("visit", "read", "stats", "report"), (80, 14, 4, 2))[0]:
                     case "visit":
-                        hurry = chance.uniform(0, 0.06) if chance.random() < LEAVING else PATIENCE
-                        await self._visit(session, self._page_view(chance), hurry)
+                        patience = chance.uniform(0, 0.06) if chance.random() < LEAVING else PATIENCE
+                        await self._visit(session, self._page_view(chance), patience)
                     case "read":
                         route = chance.choice(("counter?peek=1", "badge.svg", "health", "counter"))
                         await self._read(session, route)
@@ -74,24 +74,24 @@ class Visitors:
                     case _:
                         await self._report(session, direct=chance.random() < 0.5)
 
-    async def last(self) -> tuple[int | None, int | None]:
-        """When all is quiet: what a visit shows in a container that has seen nothing, and then the owner's page."""
+    async def final_counts(self) -> tuple[int | None, int | None]:
+        """Return the count that a visit to a fresh container shows, and then the one in /stats. Call it at rest."""
         async with self._session() as session:
             shown = await self._visit(session, PageView("GET", "", {"User-Agent": BROWSER}), PATIENCE)
             return shown, await self._stats(session)
 
     def _session(self) -> aiohttp.ClientSession:
-        # Never the same connection twice: what a client sends again by itself would be two visits.
+        # A new connection each time: a request that the client repeats on its own would be two visits.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE))
 
     def _page_view(self, chance: random.Random) -> PageView:
         vid, page = self._vid(chance), {"User-Agent": BROWSER}
         get = PageView("GET", f"?vid={vid}", page, vid=vid)
-        match chance.choices(("get", "post", "nobody", "private", "crawler", "prefetch", "nonsense"), GUESTS)[0]:
+        match chance.choices(("get", "post", "no_id", "private", "crawler", "prefetch", "invalid_id"), KINDS)[0]:
             case "post":
                 return get._replace(method="POST", query="", body=json.dumps({"vid": vid}).encode())
-            case "nobody":
+            case "no_id":
                 return get._replace(query="", vid=None)
             case "private":
                 return get._replace(headers={**page, "DNT": "1"}, vid=None)
@@ -99,7 +99,7 @@ class Visitors:
                 return get._replace(headers={"User-Agent": CRAWLER}, vid=None, reason="crawler")
             case "prefetch":
                 return get._replace(headers={**page, "Sec-Purpose": "prefetch"}, vid=None, reason="prefetch")
-            case "nonsense":
+            case "invalid_id":
                 return get._replace(query="?vid=no%20visitor", vid=None)
             case _:
                 return get
@@ -111,24 +111,24 @@ class Visitors:
         return self._known[-1]
 
     async def _visit(self, session: aiohttp.ClientSession, view: PageView, patience: float) -> int | None:
-        """Makes a page view, and tells the audit what its visitor may conclude; the count that was shown."""
-        number = self._audit.made(visitor_hash(self._salt, view.vid) if view.vid else None, view.reason)
+        """Make a page view, tell the audit its outcome, and return the count that was shown."""
+        number = self._audit.start_visit(visitor_hash(self._salt, view.vid) if view.vid else None, view.reason)
         headers = {**view.headers, NUMBER: str(number)}
         try:
             async with asyncio.timeout(patience):
                 status, told, body = await self._ask(session, view.method, f"counter{view.query}", headers, view.body)
         except (TimeoutError, aiohttp.ClientError):
             self.left += 1
-            self._audit.told(number, Fate.DOUBTFUL)
+            self._audit.answered(number, Fate.DOUBTFUL)
             return None
         answer: dict[str, Any] = json.loads(body)
-        self._audit.told(number, self._fate(status, answer))
+        self._audit.answered(number, self._fate(status, answer))
         if status != 200:
             return None
         if answer["counted"] is (view.reason is not None) or answer.get("reason") != view.reason:
-            self._wrong(f"visit {number} should be {view.reason or 'counted'}, and was told {answer.get('reason')}")
+            self._wrong(f"visit {number} should be {view.reason or 'counted'}, but is {answer.get('reason')}")
         if told.get("x-request-id", "") != answer["requestId"] or not self._audit.is_call(number, answer["requestId"]):
-            self._wrong(f"visit {number} was given the id of another")
+            self._wrong(f"visit {number} got another visit's id")
         count: int | None = answer["count"]
         return count
 
@@ -142,19 +142,19 @@ class Visitors:
         return Fate.REFUSED
 
     async def _read(self, session: aiohttp.ClientSession, route: str) -> None:
-        # /counter itself is read with HEAD; nothing of this may count, which the audit sees.
+        # /counter itself is read with HEAD. None of these may count; the audit would see it.
         method = "HEAD" if route == "counter" else "GET"
         await self._try(session, method, route, {"User-Agent": BROWSER})
 
     async def _stats(self, session: aiohttp.ClientSession) -> int | None:
-        """Looks at the owner's page, which is exact: what was acknowledged before is in it, what never came is not."""
-        promised = self._audit.promised()
+        """Read /stats, which is exact: it has everything acknowledged before, and nothing that was never sent."""
+        least = self._audit.least()
         answer = await self._try(session, "GET", "stats", self._owner)
         if answer is None or answer[0] != 200:
             return None
         count: int = json.loads(answer[2])["count"]
-        if not promised <= count <= self._audit.possible():
-            self._wrong(f"/stats shows {count}; from {promised} to {self._audit.possible()} are possible")
+        if not least <= count <= self._audit.most():
+            self._wrong(f"/stats shows {count}, not {least} to {self._audit.most()}")
         return count
 
     async def _report(self, session: aiohttp.ClientSession, direct: bool) -> None:
@@ -173,7 +173,7 @@ class Visitors:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Ask | None:
-        """An answer to what counts nothing; None when there was none in time."""
+        """Make a request that counts nothing. Return its answer, or None if there was none in time."""
         try:
             return await self._ask(session, method, route, headers, body)
         except (TimeoutError, aiohttp.ClientError):

@@ -1,7 +1,7 @@
-"""Random runs of many containers in virtual time, with everything going wrong and every visit followed by its id.
+"""Random runs of many containers in virtual time, with every kind of fault and every visit followed by its id.
 
-`python -m bench.storms` makes thousands of them, each with constants scaled down, for it is the ratios that break: a
-page of a few entries, a memory of a few ids. A run is a pure function of its seed.
+`python -m bench.random_runs` makes thousands of them. Their constants are scaled down (a page of a few entries, a
+memory of a few ids), since bugs depend on their ratios. The same seed gives the same run.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Profile:
-    """What goes wrong, each as a chance for one request. `writing` are faults of requests that change something;
-    `off` is how many days a container's clock may be off; `outages` how often all requests fail for a while."""
+    """The probability of each fault for one request. `off` is how many days a container's clock may be wrong, `outages`
+    how often all requests fail for a while, `again` how likely the platform is to deliver a call twice."""
 
     refused: float = 0.0
     lost: float = 0.0
@@ -55,7 +55,7 @@ class Profile:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing goes wrong at all."""
+        """Whether there are no faults at all."""
         return self == Profile()
 
 
@@ -78,7 +78,7 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Scale:
-    """The constants of one run: entries of a page, ids remembered, and how long."""
+    """The constants of one run: entries in a page of a listing, and how many ids `recent` and `folded` hold."""
 
     page: int
     recent: int
@@ -86,7 +86,7 @@ class Scale:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The counter's constants as they are here."""
+        """Give the counter these constants."""
         with ExitStack() as stack:
             for name in ("store", "journal", "contention"):
                 stack.enter_context(patch(f"counter.{name}.PAGE", self.page))
@@ -97,11 +97,11 @@ class Scale:
 
 
 class Killed(BaseException):
-    """The container is gone in the middle of a request."""
+    """The container was killed during a request."""
 
 
 class Ledger(MemoryDocuments):
-    """A store that follows every write: which visits it takes in, and whether it counts each once."""
+    """A store that checks every write: which visits it adds, and that each is counted once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,27 +110,27 @@ class Ledger(MemoryDocuments):
         self._before: dict[str, Any] = {"pageviews": 0}
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        """Replace the document, and look at what became of it."""
+        """Replace the document, and check the new one."""
         new = super().write(data, version, timeout)
         before, after = self._before, json.loads(data)
         known = {*before.get("recent", ()), *before.get("folded", ())}
-        taken = [one for one in {*after.get("recent", ())[-1:], *after.get("folded", ())} if one not in known]
-        for one in taken:
+        added = [one for one in {*after.get("recent", ())[-1:], *after.get("folded", ())} if one not in known]
+        for one in added:
             self.applied[one] += 1
             if self.applied[one] > 1:
                 self.violations.append(f"visit {one} is counted twice")
-        if after["pageviews"] - before["pageviews"] != len(taken):
-            self.violations.append(f"{after['pageviews'] - before['pageviews']} page views for {len(taken)} visits")
+        if after["pageviews"] - before["pageviews"] != len(added):
+            self.violations.append(f"{after['pageviews'] - before['pageviews']} page views for {len(added)} visits")
         self._before = after
         return new
 
     def all_visits(self) -> set[str]:
-        """Ids of all visits in the document and in the journal."""
+        """Return the ids of all visits in the document and in the journal."""
         return {*self.applied, *(visit.id for name in self.journal if (visit := Visit.of_entry(name)))}
 
 
-class Weather:
-    """Documents of one container in a storm over a shared store. An answer takes `seconds` at least."""
+class FaultyDocuments:
+    """One container's access to the shared store, with faults. A request takes about `seconds`."""
 
     def __init__(
         self, world: World, ledger: Ledger, profile: Profile, seconds: float, outages: Sequence[float]
@@ -144,26 +144,26 @@ class Weather:
         self.requests: Counter[str] = Counter()
 
     def read(self, timeout: float) -> tuple[bytes, str] | None:
-        """Read, if it comes to that."""
+        """Read, unless a fault prevents it."""
         return self._ask("read", timeout, lambda: self._ledger.read(timeout))
 
     def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        """Write, if it comes to that."""
+        """Write, unless a fault prevents it."""
         return self._ask("write", timeout, lambda: self._ledger.write(data, version, timeout))
 
     def append(self, entry: str, timeout: float) -> None:
-        """Append, if it comes to that."""
+        """Append, unless a fault prevents it."""
         self._ask("append", timeout, lambda: self._ledger.append(entry, timeout))
 
     def entries(self, timeout: float) -> list[str]:
-        """List, if it comes to that."""
+        """List, unless a fault prevents it."""
         return self._ask("entries", timeout, lambda: self._ledger.entries(timeout))
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
-        """Remove, if it comes to that, all or some."""
+        """Remove all or some, unless a fault prevents it."""
         if not self._profile.may_remove:
             self._ask("remove", timeout, lambda: None)
-            raise Misconfigured("It may not remove.")
+            raise Misconfigured("Removing is not allowed.")
         some = [entry for entry in entries if not self._happens(self._profile.remove)]
         self._ask("remove", timeout, lambda: self._ledger.remove(some, timeout))
         if len(some) < len(entries):
@@ -190,7 +190,7 @@ class Weather:
         return answer
 
     def _refuse(self, kind: str, timeout: float, takes: float) -> None:
-        """What goes wrong before the request is done."""
+        """Inject the faults that happen before the store acts."""
         chance = self._world.random
         if self._is_out(kind):
             self._world.sleep(min(timeout, chance.choice((takes, timeout))))
@@ -204,10 +204,10 @@ class Weather:
         if self._happens(self._profile.refused):
             raise Unavailable("Refused.", in_doubt=False)
         if self._happens(self._profile.flaky):
-            raise Misconfigured("There is no such bucket, for once.")
+            raise Misconfigured("No such bucket, this time.")
 
     def _delay(self, act: Callable[[], object], left: float) -> None:
-        """A request that takes effect later: instead of now, or once more."""
+        """Make a request take effect later: instead of now, or a second time."""
         if self._happens(self._profile.late):
             self._later(act)
             self._world.sleep(left)
@@ -229,7 +229,7 @@ class Weather:
 
 @dataclass
 class Outcome:
-    """What one run came to; `violations` is empty when every promise was kept."""
+    """The result of a run. `violations` is empty if every promise was kept."""
 
     containers: int = 0
     visits: int = 0
@@ -247,8 +247,8 @@ class Outcome:
         self.violations += other.violations
 
 
-class Storm:
-    """One run of `profile`, all of it by chance from `seed`."""
+class RandomRun:
+    """One random run of `profile`, determined by `seed`."""
 
     def __init__(self, profile: Profile, seed: int, scale: Scale | None = None) -> None:
         self.world = World(seed)
@@ -257,7 +257,7 @@ class Storm:
         self.ledger = Ledger()
         self.scale = scale or Scale(
             page=chance.choice((6, 10, 20)),
-            # Who is delivered again is known as long as `recent` reaches back.
+            # A call that is delivered again is only recognized while `recent` still has its id.
             recent=256 if profile.again else chance.randint(5, 30),
             folded=chance.choice((10, 30, 100, 1000)),
         )
@@ -267,12 +267,12 @@ class Storm:
         self._days: dict[str, str] = {}
         self._kept: set[str] = set()
         self._doubtful: set[str] = set()
-        self._places: list[Weather] = []
+        self._connections: list[FaultyDocuments] = []
         self._stores: list[CounterStore] = []
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
-        """Let it rage, let all that is late land, and settle the accounts."""
+        """Run all containers, wait for the requests that land late, and check the result."""
         chance = self.world.random
         with self.scale.applied():
             containers = chance.choice((2, 3, 4, 8, 16, 16, 32, 64))
@@ -284,17 +284,16 @@ class Storm:
         return self.outcome
 
     def _open(self) -> CounterStore:
-        place = Weather(self.world, self.ledger, self.profile, self._seconds, self._outages)
-        self._places.append(place)
+        connection = FaultyDocuments(self.world, self.ledger, self.profile, self._seconds, self._outages)
+        self._connections.append(connection)
         store = CounterStore(
-            place, LIMITS, clock=self.world.clock, sleep=self.world.sleep, jitter=self.world.random.random
+            connection, LIMITS, clock=self.world.clock, sleep=self.world.sleep, jitter=self.world.random.random
         )
         self._stores.append(store)
         return store
 
     def _container(self) -> None:
-        """One place in the platform: visits in bursts, now and then a reading or a settling, and a new container where
-        one crashed."""
+        """Run one container: visits in bursts, sometimes a read or a settle, and a new container after a crash."""
         chance, store, shown = self.world.random, self._open(), 0
         off = chance.randint(-self.profile.off, self.profile.off) * DAY
         for _ in range(chance.randint(1, 1 + 150 // self.outcome.containers)):
@@ -336,7 +335,7 @@ class Storm:
         return shown
 
     def _again(self, visit: Visit, at: float) -> None:
-        """The platform took a call for lost, and makes it once more, in a container of its own."""
+        """Deliver a call again, in a new container, as a platform does that took it for lost."""
         self._visit(self._open(), at, visit)
 
     def _read(self, store: CounterStore, at: float) -> int | None:
@@ -372,10 +371,10 @@ class Storm:
             self._wrong(f"a call took {took:.1f} s")
 
     def _conclude(self) -> None:
-        """Nothing moves any more: every container shows what there is, and the document has it all."""
+        """Check the result once nothing changes any more: what every container shows, and what the document has."""
         outcome, world = self.outcome, self.world
-        for place in self._places:
-            place.is_over = True
+        for connection in self._connections:
+            connection.is_over = True
         self._outages = []
         truth = len(self.ledger.all_visits())
         if self.profile.is_calm:
@@ -384,21 +383,21 @@ class Storm:
         world.run()
         counted, kept = set(self.ledger.applied), self._kept
         if missing := kept - counted:
-            self._wrong(f"acknowledged, and not counted: {sorted(missing)}")
+            self._wrong(f"acknowledged, but not counted: {sorted(missing)}")
         if extra := counted - kept - self._doubtful - {"last"}:
-            self._wrong(f"counted without a doubt, and not acknowledged: {sorted(extra)}")
+            self._wrong(f"counted, but refused: {sorted(extra)}")
         days = Counter(self._days[one] for one in counted if one in self._days)
         document = self.ledger.document
         stored = Tally.decode(document[0], LIMITS) if document else Tally.empty()
         if {day: sums["pageviews"] for day, sums in stored.days.items()} != days:
-            self._wrong("visits are on other days than they were made")
+            self._wrong("visits are counted on the wrong days")
         outcome.acknowledged, outcome.in_doubt = len(kept), len(self._doubtful - kept)
-        for place in self._places:
-            outcome.requests += place.requests
+        for connection in self._connections:
+            outcome.requests += connection.requests
         outcome.violations += self.ledger.violations
 
     def _all_show(self, truth: int) -> None:
-        """Two seconds after a crowd's last answer every container is exact, the one that is new included."""
+        """Check that two seconds after the crowd's last answer every container is exact, a new one included."""
 
         def look(store: CounterStore) -> None:
             shown = store.read(self.world.now + CALL_SECONDS).pageviews
@@ -411,7 +410,7 @@ class Storm:
 
     def _finish(self, truth: int) -> None:
         store, world = self._open(), self.world
-        self._places[-1].is_over = True
+        self._connections[-1].is_over = True
         for _ in range(1000):
             tally, _waiting = store.settle(START + world.now, world.now + CALL_SECONDS)
             if tally.pageviews != truth:
@@ -420,23 +419,23 @@ class Storm:
                 break
             world.sleep(110.0)
         else:
-            self._wrong("the journal is never emptied")
+            self._wrong("the journal never becomes empty")
         if not self.profile.may_remove and self.ledger.journal:
-            self._wrong("something was appended where nothing may be removed")
+            self._wrong("something was appended although nothing may be removed")
 
     def _wrong(self, what: str) -> None:
         self.outcome.violations.append(what)
 
 
 def run(name: str, seed: int) -> Outcome:
-    """One run of a profile."""
-    return Storm(PROFILES[name], seed).run()
+    """Run a profile with a seed."""
+    return RandomRun(PROFILES[name], seed).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make many runs of every profile, and print what they came to."""
-    parser = argparse.ArgumentParser(prog="python -m bench.storms", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5200, help="runs, shared out among the profiles (%(default)s)")
+    """Make many runs of every profile, and print the results."""
+    parser = argparse.ArgumentParser(prog="python -m bench.random_runs", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5200, help="runs, divided among the profiles (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
