@@ -1,7 +1,7 @@
 """`make bench`: the measurements behind the README's numbers, as tables.
 
-Ratios in one run, never bare times: they hold on a slow machine as on a fast one. A machine that is busy with other
-things makes them worse, never better.
+They are ratios within one run, not absolute times, so they hold on slow and fast machines. On a busy machine they get
+worse, never better.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Section = tuple[str, Callable[[], Iterator[live.Row]]]
 
 
 def sections(prices: Prices) -> dict[str, list[Section]]:
-    """The tables by name: each a title and what makes its rows."""
+    """Return the tables by name: each is a title and the function that yields its rows."""
     return {
-        "warm": [("A warm visit, against a function that makes one bare PUT", live.warm)],
+        "warm": [("A warm visit, compared with a function that makes one bare PUT", live.warm)],
         "idle": [("The first visit after the connection was closed", live.idle)],
-        "cold": [("A cold start, against a bare function with one GET and one PUT", live.cold)],
+        "cold": [("A cold start, compared with a bare function with one GET and one PUT", live.cold)],
         "crowd": [(f"{n} containers at once, 25 visits each", partial(live.crowd, n)) for n in (1, 4, 16, 32)],
         "growth": [("A million visitors", live.growth)],
         "visitors": [("Exact list or sketch: what a visit writes", visitors.sizes), ("The estimate", visitors.errors)],
         "rankings": [("Invented paths: sizes of the probation, and views until admission", rankings.choices)],
         "year": [("A year of a small site: true and shown", year.rows)],
         "flood": [("A flood of invented names", year.flood)],
-        "faults": [("One storage request in five goes wrong: count minus acknowledged", _faults)],
+        "faults": [("One storage request in five fails: count minus acknowledged", _faults)],
         "element": [("What the page loads", _element)],
-        "simulation": [("In virtual time, 20 ms a storage request", lambda: _simulation(prices))],
+        "simulation": [("In virtual time, 20 ms per storage request", lambda: _simulation(prices))],
     }
 
 
@@ -79,7 +79,7 @@ def _faults() -> Iterator[live.Row]:
 def _element() -> Iterator[live.Row]:
     script = ELEMENT.read_bytes()
     size = len(gzip.compress(script, 9, mtime=0))
-    yield "visitor-counter.js", f"{size} bytes gzipped, {len(script):,} as it is", "below 1,000 gzipped"
+    yield "visitor-counter.js", f"{size} bytes gzipped, {len(script):,} uncompressed", "below 1,000 gzipped"
 
 
 def _simulation(prices: Prices) -> Iterator[live.Row]:
@@ -96,7 +96,7 @@ def _simulation(prices: Prices) -> Iterator[live.Row]:
         run = Simulation(containers, REQUEST_SECONDS).burst(visits)
         free = containers / REQUEST_SECONDS
         yield (
-            f"{containers:,} containers, {visits} visits each, one straight after the other",
+            f"{containers:,} containers, {visits} visits each without a pause",
             f"{run.acknowledged / run.visits:.1%} acknowledged, {run.rate / free:.0%} of conflict-free, "
             f"{run.requests_a_visit:.2f} requests a visit, 99 % within {run.quantile(0.99) * 1000:.0f} ms, "
             f"lost or doubled {abs(run.lost)}",

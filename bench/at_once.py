@@ -1,7 +1,7 @@
-"""Visits that come at once, through `make run` of each cloud, and what everybody is shown two seconds later.
+"""Simultaneous visits through `make run` of each cloud, and what it shows two seconds later.
 
-`python -m bench.at_once` starts the counter of a cloud as a user would, lets some visits come at the same moment, waits
-two seconds, and asks `peek`, the badge and `/health` in turn; the next try goes on with the same counter.
+`python -m bench.at_once` starts the counter of a cloud as a user would, sends some visits at the same moment, waits two
+seconds, and asks `peek`, the badge and `/health` in turn. The next try uses the same counter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SECONDS = 2.0
 
 @contextmanager
 def running(cloud: str) -> Iterator[str]:
-    """The address of a cloud's counter on this machine, which has counted nothing yet."""
+    """Run a cloud's counter on this machine, empty at first, and yield its address."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-u", "-m", "local", "--cloud", cloud, "--port", "0", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -43,7 +43,7 @@ def running(cloud: str) -> Iterator[str]:
 
 
 def ask(url: str, method: str = "GET") -> bytes:
-    """The body of an answer."""
+    """Make a request, and return the body of the answer."""
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
     request = urllib.request.Request(url, method=method, headers=agent)  # noqa: S310 - ours
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - ours
@@ -52,7 +52,7 @@ def ask(url: str, method: str = "GET") -> bytes:
 
 
 def shown(counter: str) -> list[int]:
-    """What `peek`, the badge and `/health` show."""
+    """Return what `peek`, the badge and `/health` show."""
     base = counter.rsplit("/", 1)[0]
     badge = re.findall(rb"<text[^>]*>([\d,]+)</text>", ask(f"{base}/badge.svg"))[-1]
     return [
@@ -63,7 +63,7 @@ def shown(counter: str) -> list[int]:
 
 
 def tries(cloud: str, visits: int, times: int) -> Iterator[tuple[int, list[int]]]:
-    """For each try, the visits that were counted until then and what was shown two seconds after the last answer."""
+    """Yield for each try the visits acknowledged so far, and what is shown two seconds after the last answer."""
     acknowledged = 0
     with running(cloud) as counter, ThreadPoolExecutor(visits) as browsers:
         for _ in range(times):
@@ -74,7 +74,7 @@ def tries(cloud: str, visits: int, times: int) -> Iterator[tuple[int, list[int]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try each cloud, and print in how many tries all was exact."""
+    """Test each cloud, and print in how many tries every number was exact. Return 1 if one was not."""
     parser = argparse.ArgumentParser(prog="python -m bench.at_once", description=__doc__)
     parser.add_argument("--clouds", default=",".join(CLOUDS), help="comma-separated (%(default)s)")
     parser.add_argument("--visits", type=int, default=6, help="visits at the same moment (%(default)s)")

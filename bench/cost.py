@@ -1,4 +1,4 @@
-"""What a month costs at list prices. The prices are parameters: look yours up, they change."""
+"""The cost of a month at list prices. The prices are parameters, as they change: look yours up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SECONDS_A_MONTH = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class Prices:
-    """Oracle's list prices in US dollars, and what each month holds for free."""
+    """Oracle's list prices in US dollars, and each month's free allowance."""
 
     ten_thousand_requests: float = 0.0034
     free_requests: int = 50_000
@@ -21,7 +21,7 @@ class Prices:
     gigabytes: float = 0.25
 
     def month(self, visits: float, requests_a_visit: float, seconds_a_visit: float) -> float:
-        """The price of a month with so many visits, each of so many storage requests and seconds of the function."""
+        """Return the price of a month with this many visits, with the requests and the function's seconds of each."""
         requests = max(0.0, visits * requests_a_visit - self.free_requests) / 1e4 * self.ten_thousand_requests
         calls = max(0.0, visits - self.free_invocations) / 1e6 * self.million_invocations
         memory = max(0.0, visits * seconds_a_visit * self.gigabytes - self.free_gigabyte_seconds) * self.gigabyte_second

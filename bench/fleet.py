@@ -1,4 +1,4 @@
-"""A fleet: real `fdk` processes of one function file against one stand-in, driven in closed loops and timed."""
+"""A fleet: real `fdk` processes of one function against one stand-in, called in closed loops and timed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BARE = FUNCTIONS / "bare.py"
 
 @dataclass
 class Round:
-    """What one round of visits came to: times and CPU in seconds, `answers` by status."""
+    """The result of one round of visits: times and CPU in seconds, `answers` by status."""
 
     seconds: float = 0.0
     cpu: float = 0.0
@@ -42,7 +42,7 @@ class Round:
     requests: int = 0
 
     def add(self, other: Round) -> None:
-        """Takes in what another round came to."""
+        """Add another round's result."""
         self.seconds += other.seconds
         self.cpu += other.cpu
         self.times += other.times
@@ -68,14 +68,14 @@ class Round:
 
 
 class Fleet:
-    """`containers` of one function, warm: each has answered once, so that imports and connections are behind it."""
+    """Warm containers of one function: each has answered once, so imports and connections are done."""
 
     def __init__(self, here: Serving, function: Path) -> None:
         self.here = here
         self.function = function
 
     def visit(self, visits: int, visitor: str = "visitor") -> Round:
-        """Every container makes `visits` one after the other, all containers at once, each of its own visitor."""
+        """Make `visits` on every container, one after the other, all containers at once, each with its own visitor."""
         result = Round()
         before, cpu = self.here.cloud.requests.by_kind.total(), self._cpu()
         start = time.perf_counter()
@@ -87,43 +87,43 @@ class Fleet:
         return result
 
     def stored(self) -> bytes:
-        """The document as it is stored."""
+        """Return the stored document."""
         stored = self.here.objects.get(self.here.config["BUCKET"], "counter.json")
         return stored.data if stored else b""
 
     def totals(self) -> tuple[int, int]:
-        """Page views and unique visitors in the document."""
+        """Return page views and unique visitors in the document."""
         document = json.loads(self.stored())
         return document["pageviews"], document["uniqueVisitors"]
 
     def put_document(self, document: Mapping[str, object]) -> None:
-        """Replaces the document behind everybody's back, as an owner would who restores one."""
+        """Replace the document directly, as an owner does who restores one."""
         self.here.objects.put(self.here.config["BUCKET"], "counter.json", json.dumps(document).encode())
 
     def in_turn(self, visitor: str) -> list[dict[str, object]]:
-        """Every container makes one visit, one container after the other; their answers."""
+        """Make one visit on every container, one container after the other, and return the answers."""
         return [self.first(container, f"{visitor}-{n}")[0] for n, container in enumerate(self.here.pool.containers)]
 
     def first(self, container: Container, vid: str) -> tuple[dict[str, object], float]:
-        """One visit at `container`: its answer, and the CPU seconds the process has used in its whole life."""
+        """Make one visit on `container`; return its answer and the CPU seconds of its process since it started."""
         _, _, body = self.here.run(container.call(call_headers(vid)))
         return json.loads(body), cpu_seconds(container.pid)
 
     def entries(self) -> int:
-        """Journal entries that wait to be folded."""
+        """Return how many journal entries wait to be folded."""
         return len(self.here.objects.list(self.here.config["BUCKET"], prefix="counter.json.journal/"))
 
     def restart(self) -> None:
-        """Ends all containers and starts as many new ones, which have seen nothing."""
+        """Replace all containers by new ones, with empty memory."""
         self.here.run(self.here.pool.restart())
 
     def hang_up(self) -> None:
-        """Closes all connections to the storage, as it does itself with those that are idle for long. For TLS only."""
+        """Close all connections to the storage, as it does itself with idle ones. For TLS only."""
         if self.here.network:
             self.here.run(self.here.network.hang_up())
 
     def cold(self, share: float = 1.0) -> float:
-        """Seconds from the start of a new container to its first answer, with this share of a core."""
+        """Return the seconds from the start of a new container to its first answer, with this share of a core."""
         return self.here.run(self._cold(share))
 
     async def _cold(self, share: float) -> float:
@@ -139,7 +139,7 @@ class Fleet:
             await container.stop()
 
     def memory(self, key: str) -> float:
-        """The first container's memory in MB, by its name in /proc/PID/status (VmRSS: now, VmHWM: at its peak)."""
+        """Return the first container's memory in MB; `key` names it in /proc/PID/status (VmRSS: now, VmHWM: peak)."""
         lines = Path(f"/proc/{self.here.pool.containers[0].pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
 
@@ -158,8 +158,8 @@ def fleet(
     tls: bool = False,
     config: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """A Fleet on an empty bucket. With `warm` the first visits are made one after the other, before anything else. With
-    `tls` the storage is Oracle's by its names, and its certificate one of certifi's and its own, as in the cloud."""
+    """Yield a Fleet on an empty bucket. With `warm` each container first makes one visit, one after the other. With
+    `tls` the storage has Oracle's host names, and certifi's authorities are loaded with its own."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {"SALT": "bench", "NAMESPACE": NAMESPACE, **(config or {})}
         serving = Serving(
@@ -180,7 +180,7 @@ def fleet(
 
 
 async def _throttle(container: Container, share: float) -> None:
-    """Lets a container's process run for `share` of each tenth of a second, as clouds do that sell parts of a core."""
+    """Let a container's process run for `share` of each tenth of a second, as clouds do that sell parts of a core."""
     while share < 1:
         for seconds, sign in ((share / 10, signal.SIGCONT), ((1 - share) / 10, signal.SIGSTOP)):
             if container.alive:
@@ -189,12 +189,12 @@ async def _throttle(container: Container, share: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU seconds that the process has used, user and system. For Linux only."""
+    """Return the CPU seconds that a process has used, user and system. For Linux only."""
     return time.clock_gettime(~pid << 3 | 2)  # the id of a process's clock, as clock_getcpuclockid(3) makes it
 
 
 def call_headers(vid: str) -> dict[str, str]:
-    """An API Gateway's headers for one page view."""
+    """Return an API Gateway's headers for one page view."""
     return {
         "fn-intent": "httprequest",
         "fn-http-method": "GET",

@@ -1,5 +1,5 @@
-"""What is measured on real `fdk` processes: each figure beside that of the floor, of a bare function, or of the plain
-read-modify-write loop, in one run."""
+"""Measurements on real `fdk` processes, each compared in one run with the floor, a bare function, or the plain
+read-modify-write loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Row = tuple[str, str, str]
 
 
 def warm() -> Iterator[Row]:
-    """One warm container over TLS, 20 ms added to each storage request."""
+    """Measure one warm container over TLS, with 20 ms added to each storage request."""
     with (
         fleet(FLOOR, latency=LATENCY, tls=True) as floor,
         fleet(COUNTER, latency=LATENCY, tls=True) as counter,
@@ -42,7 +42,7 @@ def warm() -> Iterator[Row]:
     yield "median time / bare PUT's", f"{_ratio(pairs, lambda each: each.median):.2f}", "1.25 at most"
     yield "CPU time / bare PUT's", f"{_ratio(pairs, lambda each: each.cpu):.2f}", "0.65 at most"
     yield (
-        "  with a visit a second, so that no signature is used twice",
+        "  with one visit a second, so that no signature is reused",
         f"{_ratio(alone, lambda each: each.cpu):.2f}",
         "",
     )
@@ -50,7 +50,7 @@ def warm() -> Iterator[Row]:
 
 
 def idle() -> Iterator[Row]:
-    """The first visit after the storage has closed the connection, which takes another TLS handshake."""
+    """Measure the first visit after the storage closed the connection, which needs a new TLS handshake."""
     with fleet(COUNTER, latency=0, tls=True) as counter, fleet(FLOOR, latency=0, tls=True) as floor:
         rounds = []
         for _ in range(12):
@@ -68,8 +68,8 @@ def idle() -> Iterator[Row]:
 
 
 def crowd(containers: int, visits: int = 25) -> Iterator[Row]:
-    """`containers` warm containers at once, `visits` each, against as many that write without conflict, and against
-    the plain loop."""
+    """Measure warm containers at once, `visits` each, compared with as many that write without conflict, and with the
+    plain loop."""
     with fleet(FLOOR, containers, latency=LATENCY) as floor:
         free = floor.visit(visits)
     with fleet(PLAIN, containers, latency=LATENCY) as plain:
@@ -95,7 +95,7 @@ def crowd(containers: int, visits: int = 25) -> Iterator[Row]:
 
 
 def growth() -> Iterator[Row]:
-    """A visit with a million known visitors against a visit with none."""
+    """Compare a visit with a million known visitors and a visit with none."""
     million = 1_000_000
     seen = [visitor_hash("bench", f"known-{number}") for number in range(million)]
     with fleet(COUNTER, latency=LATENCY) as small, fleet(COUNTER, latency=LATENCY, warm=False) as large:
@@ -114,11 +114,11 @@ def growth() -> Iterator[Row]:
     yield "median time / with none", f"{_ratio(pairs, lambda each: each.median):.2f}", "1.2 at most"
     yield "CPU time / with none", f"{_ratio(pairs, lambda each: each.cpu):.2f}", ""
     yield "document, larger by", f"{more / 1024:.1f} KB", "32 KB at most"
-    yield f"unique visitors, in truth {truth:,}", f"{unique:,}", f"off by {3 * 0.0081 * truth:,.0f} at most"
+    yield f"unique visitors, true number {truth:,}", f"{unique:,}", f"off by {3 * 0.0081 * truth:,.0f} at most"
 
 
 def cold(containers: int = 9) -> Iterator[Row]:
-    """From process start to the first answer over TLS, against a bare function with one GET and one PUT."""
+    """Measure from process start to first answer over TLS, compared with a bare function with one GET and one PUT."""
     document = {"pageviews": 1, "uniqueVisitors": 0, "seen": []}
     with (
         fleet(BARE, containers, latency=0, warm=False, tls=True) as bare,
@@ -144,11 +144,11 @@ def cold(containers: int = 9) -> Iterator[Row]:
 
 
 def faults(kind: str, containers: int = 4, visits: int = 15) -> Iterator[Row]:
-    """One storage request in five goes wrong in one way, for the counter and for the plain loop."""
+    """Let one storage request in five fail in one way, for the counter and for the plain loop."""
     rule = FAULTS[kind]
     for name, function in (("", COUNTER), ("  by the plain loop", PLAIN)):
         if function is PLAIN and ("hang" in rule or "late" in rule):
-            continue  # it waits a minute for each answer that does not come
+            continue  # it waits a minute for each missing answer
         with fleet(function, containers, latency=LATENCY) as some:
             some.here.cloud.faults = Faults({rule: 0.2}, seed=7, late_seconds=4, hang_seconds=5)
             result = some.visit(visits)
@@ -157,13 +157,13 @@ def faults(kind: str, containers: int = 4, visits: int = 15) -> Iterator[Row]:
             some.restart()
             count = _number(some.first(some.here.pool.containers[0], "last")[0], "count")
         off = count - 1 - containers - result.acknowledged
-        refused = f"{result.answers.total() - result.acknowledged} refused ({result.in_doubt} unclear)"
+        refused = f"{result.answers.total() - result.acknowledged} refused ({result.in_doubt} in doubt)"
         slowest = f"slowest {max(result.times):.1f} s"
         yield f"{kind}{name}", f"{off:+d}; {refused}, {slowest}", "0, below 28 s" if function is COUNTER else ""
 
 
 def _apart(counter: Fleet, floor: Fleet) -> tuple[Round, Round]:
-    """One visit at each, in a second of its own: another second is another date, and another date another signature."""
+    """Make one visit on each, in a new second: a new second is a new date, and so a new signature."""
     time.sleep(1)
     return counter.visit(1), floor.visit(1)
 

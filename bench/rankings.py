@@ -1,7 +1,7 @@
-"""Which names a bounded ranking keeps when clients invent some of them: its probation and its threshold, measured.
+"""Which names a bounded ranking keeps when clients invent some: measures the size of its probation and its threshold.
 
-The traffic is a blog's: `pages` real ones whose popularity falls as 1/rank (Zipf), new ones among them every month, and
-a share of views of paths that somebody made up, most of them once and some of them a few times (scanners come back).
+The traffic is a blog's: `pages` real pages whose popularity falls as 1/rank (Zipf), a new one every month, and a share
+of views of invented paths, most of them once and some a few times (scanners come back).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VIEWS_A_MONTH = 6_000
 
 
 def traffic(pages: int, invented: float, seed: int = 1) -> Iterator[tuple[str, str]]:
-    """Month and path of each view in a year. Invented paths begin with `/?`, which no real one does."""
+    """Yield month and path of each view in a year. Invented paths begin with `/?`; no real one does."""
     chance, made_up = random.Random(seed), list[str]()
     for month in range(1, MONTHS + 1):
         # Every month the newest page is the most popular one, and the others move down by one.
@@ -40,8 +40,8 @@ def traffic(pages: int, invented: float, seed: int = 1) -> Iterator[tuple[str, s
 
 
 def outcome(probation: int, admitted: int, pages: int, invented: float) -> tuple[int, int, float]:
-    """Places that invented paths hold in the end; how many of the 100 most viewed pages are there; and the share of
-    the views of the pages shown that was counted in `other` instead."""
+    """Return how many places invented paths hold at the end, how many of the 100 most viewed pages are in the ranking,
+    and the share of views of the ranked pages that were counted in `other` instead."""
     kept, true = Ranking(), Counter[str]()
     with patch.multiple(ranking, PROBATION=probation, ADMITTED=admitted):
         for month, path in traffic(pages, invented):
@@ -58,7 +58,7 @@ def outcome(probation: int, admitted: int, pages: int, invented: float) -> tuple
 
 
 def choices() -> Iterator[Row]:
-    """Sizes of the probation and thresholds, at 20 % and at 50 % of invented paths."""
+    """Compare sizes of the probation and thresholds, with 20 % and 50 % invented paths."""
     for pages in (30, 150, 10_000):
         for probation, admitted in ((1, 1), (32, 3), (64, 2), (64, 3), (64, 4), (128, 3)):
             told = []

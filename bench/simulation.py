@@ -1,8 +1,8 @@
 """Many containers in virtual time: the function's own counter_store.py on a store in memory, where a storage request
-takes as long as one says and everything else takes none.
+takes a given time and everything else takes none.
 
-Each container is a greenlet that sleeps in the world's time during a request; so a thousand of them, and ten thousand
-visits a second, run on one core, and the same seed gives the same run.
+Each container is a greenlet that sleeps in virtual time during a request. So a thousand containers and ten thousand
+visits a second run on one core, and the same seed gives the same run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEADLINE = 28.0
 
 
 class World:
-    """Virtual time. Whoever sleeps wakes in order of time; `run` ends when nobody sleeps any more."""
+    """Virtual time. Sleepers wake in order of time; `run` ends when nothing sleeps any more."""
 
     def __init__(self, seed: int) -> None:
         self.now = 0.0
@@ -54,7 +54,7 @@ class World:
 
 
 class SlowDocuments:
-    """Documents whose requests take `seconds` each in the world's time, and act half-way."""
+    """Documents whose requests take `seconds` each in virtual time, and take effect halfway."""
 
     def __init__(self, world: World, documents: MemoryDocuments, seconds: float) -> None:
         self._world = world
@@ -88,7 +88,7 @@ class SlowDocuments:
 
 @dataclass
 class Outcome:
-    """What a simulated run came to. Times in seconds, `lags` in visits that the shown number was behind the truth."""
+    """The result of a simulated run. Times are in seconds; `lags` are how many visits the shown number was behind."""
 
     containers: int
     seconds: float = 0.0
@@ -110,11 +110,11 @@ class Outcome:
         return self.requests / self.visits
 
     def quantile(self, share: float) -> float:
-        """The time of a visit that `share` of the visits do not exceed."""
+        """Return the time of a visit that `share` of the visits do not exceed."""
         return sorted(self.times)[int((len(self.times) - 1) * share)]
 
     def lag(self, share: float) -> int:
-        """How far behind the shown number is at most, for `share` of the visits."""
+        """Return how far behind the shown number is at most, for `share` of the visits."""
         return sorted(self.lags)[int((len(self.lags) - 1) * share)]
 
 
@@ -124,33 +124,33 @@ class Simulation:
     def __init__(self, containers: int, request_seconds: float = 0.02, seed: int = 1) -> None:
         self.world = World(seed)
         self.stored = MemoryDocuments()
-        self.places = [SlowDocuments(self.world, self.stored, request_seconds) for _ in range(containers)]
-        self.stores = [self._store(place) for place in self.places]
+        self.connections = [SlowDocuments(self.world, self.stored, request_seconds) for _ in range(containers)]
+        self.stores = [self._store(connection) for connection in self.connections]
         self.outcome = Outcome(containers)
         self._ids = count()
 
     def burst(self, visits: int) -> Outcome:
-        """Every container makes `visits`, one straight after the other, all containers at once."""
+        """Let every container make `visits` without a pause, all containers at once."""
         for store in self.stores:
             self.world.start(lambda store=store: self._loop(store, visits))  # type: ignore[misc]
         return self.finish()
 
     def shown_after(self, seconds: float) -> list[int]:
-        """What every container, and a new one, shows so many seconds after the last answer, minus the visits that were
-        acknowledged."""
+        """Return for every container, and a new one, what it shows this long after the last answer, minus the
+        acknowledged visits."""
         shown: list[int] = []
 
         def read(store: CounterStore) -> None:
             shown.append(store.read(self.world.now + DEADLINE).pageviews - self.outcome.acknowledged)
 
-        for store in (*self.stores, self._store(self.places[0])):
+        for store in (*self.stores, self._store(self.connections[0])):
             self.world.start(lambda store=store: read(store), seconds)  # type: ignore[misc]
         self.world.run()
         return shown
 
     def stream(self, rate: float, seconds: float) -> Outcome:
-        """Visits arrive at random, `rate` a second for `seconds`; an idle container takes each, the warmest first, and
-        when all are busy the visit waits."""
+        """Let visits arrive at random, `rate` a second for `seconds`. The most recently used idle container takes each;
+        if all are busy, the visit waits."""
         idle, waiting = list(reversed(self.stores)), list[float]()
 
         def serve(store: CounterStore, arrived: float) -> None:
@@ -172,9 +172,9 @@ class Simulation:
         self.world.start(arrive)
         return self.finish()
 
-    def _store(self, place: SlowDocuments) -> CounterStore:
+    def _store(self, connection: SlowDocuments) -> CounterStore:
         world = self.world
-        return CounterStore(place, Limits(), clock=world.clock, sleep=world.sleep, jitter=world.random.random)
+        return CounterStore(connection, Limits(), clock=world.clock, sleep=world.sleep, jitter=world.random.random)
 
     def _loop(self, store: CounterStore, visits: int) -> None:
         for _ in range(visits):
@@ -193,17 +193,17 @@ class Simulation:
         outcome.lags.append(outcome.acknowledged - shown.pageviews)
 
     def visit(self, store: CounterStore) -> None:
-        """One visit now."""
+        """Make one visit now."""
         self._visit(store, self.world.now)
 
     def finish(self) -> Outcome:
-        """Let all that was started come to its end, and settle the accounts."""
+        """Run everything to its end, and return the result."""
         outcome, began = self.outcome, self.world.now
         self.world.run()
         outcome.seconds = self.world.now - began
-        outcome.requests = sum(place.requests for place in self.places)
+        outcome.requests = sum(connection.requests for connection in self.connections)
         outcome.entries = len(self.stored.journal)
-        # Afterwards a fresh container settles: what it shows is the truth.
+        # Afterwards a new container settles: what it shows is the true number.
         fresh = CounterStore(self.stored, Limits(), sleep=lambda _: None)
         tally: Tally = fresh.settle(START, float("inf"))[0]
         outcome.lost = outcome.acknowledged - tally.pageviews

@@ -1,4 +1,4 @@
-"""The set of visitors by itself: bytes and time of a visit at each size, and how far the estimate is off."""
+"""The set of visitors alone: bytes and time of a visit at each size, and the error of the estimate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = tuple[str, str, str]
 
 
 def sizes() -> Iterator[Row]:
-    """What one visit writes with so many known visitors, kept exactly and as a sketch."""
+    """Measure what one visit writes with this many known visitors, as an exact list and as a sketch."""
     for known in (0, 100, 400, 1_000, 5_000, 100_000):
         for limit, name in ((known + 1, "exact"), (0, "sketch")):
             if known > 5_000 and limit:
@@ -34,7 +34,7 @@ def sizes() -> Iterator[Row]:
 
 
 def errors(runs: int = 40) -> Iterator[Row]:
-    """The counted number of visitors against the true one, over `runs` sets of visitors."""
+    """Compare the counted number of visitors with the true one, over `runs` sets of visitors."""
     marks = (1_000, 3_000, 10_000, 30_000)
     counted: dict[int, list[int]] = {mark: [] for mark in marks}
     for run in range(runs):

@@ -1,8 +1,8 @@
-"""A year of a small site beside what the counter shows of it: pages, sources, and people by day, week and month.
+"""A year of a small site, compared with what the counter shows: pages, sources, and people by day, week and month.
 
-30 pages, some 200 views a day. One view in five names a path that somebody made up; referrers are of many sites and of
-spam; some load the page again, crawlers come by; on two days a crowd comes, whose visits go through the journal. The
-visits are kept by the function's own counter_store.py, on a store in memory.
+30 pages, about 200 views a day. One view in five is of an invented path; referrers are many sites and some spam; there
+are reloads and crawlers; on two days a crowd comes, whose visits go through the journal. The function's own
+counter_store.py keeps the visits, on a store in memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTED = frozenset({"/", "/page-7"})
 
 
 class Year:
-    """The year's visits, and the truth about them."""
+    """The year's visits, and their true totals."""
 
     def __init__(self, seed: int = 1) -> None:
         self.pages: Counter[str] = Counter()
@@ -39,7 +39,7 @@ class Year:
         self._number = 0
 
     def day(self, number: int) -> Iterator[Visit]:
-        """The visits of one day; visitors come back with some chance, and the crowd is of strangers."""
+        """Yield the visits of one day. Some visitors are known; a crowd's are all new."""
         chance, day = self._chance, str((BEGIN + timedelta(number)).date())
         pages = ["/", *(f"/page-{rank}" for rank in range(29))]
         hosts = [f"site-{rank}.example" for rank in range(60)]
@@ -67,7 +67,7 @@ class Year:
 
 
 def kept(year: Year, limits: Limits) -> tuple[Tally, bytes, float, int]:
-    """What the counter makes of a year: its tally and document, CPU seconds, and storage requests."""
+    """Let the counter count a year; return its tally and document, the CPU seconds, and the storage requests."""
     documents = MemoryDocuments()
     store = CounterStore(documents, limits)
     seconds = 0.0
@@ -89,7 +89,7 @@ def kept(year: Year, limits: Limits) -> tuple[Tally, bytes, float, int]:
 
 
 def rows() -> Iterator[Row]:
-    """True figures beside those shown."""
+    """Compare the true numbers with those shown."""
     year = Year()
     tally, document, seconds, requests = kept(year, Limits(page_list=LISTED))
     shown = {name: row[0] for name, row in tally.pages.names.items()}
@@ -118,7 +118,7 @@ def rows() -> Iterator[Row]:
 
 
 def flood(names: int = 1_000_000) -> Iterator[Row]:
-    """A flood of invented paths and hosts, each of them once, after a month of 30 real pages."""
+    """Measure a flood of invented paths and hosts, each once, after a month of 30 real pages."""
     limits, tally, chance, at = Limits(), Tally.empty(), random.Random(3), BEGIN.timestamp()
     day, real = str(BEGIN.date()), [f"/page-{number}" for number in range(30)]
     month = [Visit(f"r{number}", day, page=chance.choice(real), source="real.example") for number in range(3_000)]

@@ -1,4 +1,4 @@
-"""The bare function of the cold start: fdk and oci, one GET, one PUT, nothing else."""
+"""The bare function to compare cold starts with: fdk and oci, one GET, one PUT, nothing else."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _CLIENT = oci.object_storage.ObjectStorageClient(
 
 
 def handler(ctx: Any, data: Any = None) -> Any:
-    """Read and write the document, with nothing else."""
+    """Read and write the document, and do nothing else."""
     bucket = (os.environ["NAMESPACE"], os.environ["BUCKET"])
     stored = _CLIENT.get_object(*bucket, "counter.json")
     document = json.loads(stored.data.content)

@@ -1,6 +1,6 @@
-"""The floor: a function that makes one PUT without any condition, to an object of its own, and reads nothing.
+"""The floor: a function that makes one unconditional PUT, to its own object, and reads nothing.
 
-No counter that keeps what it counts can do less. The body is as large as a small counter's document.
+No counter that stores its number can do less. The body is as large as a small counter's document.
 """
 
 import logging
@@ -25,6 +25,6 @@ _BODY = b'{"pageviews":1}' + b" " * 600
 
 
 def handler(ctx: Any, data: Any = None) -> Any:
-    """Write the document once, with nothing else."""
+    """Write the object once, and do nothing else."""
     _CLIENT.put_object(*_BUCKET, _OBJECT, _BODY)
     return response.Response(ctx, response_data=b'{"ok":true}', headers={"Content-Type": "application/json"})

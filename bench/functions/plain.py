@@ -1,4 +1,4 @@
-"""The plain loop, as most counters have it: a client per call, GET, PUT with if-match, five attempts, the SDK's own
+"""The plain loop of most counters: a client per call, GET, PUT with if-match, five attempts, the SDK's own
 retries left on."""
 
 import hashlib
