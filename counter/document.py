@@ -18,8 +18,8 @@ from counter.people import People
 from counter.ranking import Ranking
 from privacy import Seen, Sketch
 
-_LIST = re.compile(r'"seen"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*')
 _STRINGS = re.compile(r'(?:"[^"\\\x00-\x1f]*",[ \t\r\n]*){100}')
+_LONG_LIST = re.compile(rf'"seen"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*(?={_STRINGS.pattern})')
 _STRING = re.compile('"([^"]*)"')
 _CUT = "\0"
 
@@ -112,18 +112,18 @@ def _read(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
     if not data.strip():
         raise NotACounter("it is empty")
     text = data.decode("utf-8-sig")
-    found = _LIST.search(text)
+    found = _LONG_LIST.search(text)
     start = end = found.end() if found else 0
     while found and (many := _STRINGS.match(text, end)):
         end = many.end()
-    fields = _object(f"{text[:start]}{json.dumps(_CUT)},{text[end:]}" if end > start else text)
+    fields = _object(f"{text[:start]}{json.dumps(_CUT)},{text[end:]}" if found else text)
     listed = fields.pop("seen", [])
     if not _are_texts(listed):
         raise NotACounter("seen is not a list of strings")
-    if end > start and listed[:1] == [_CUT]:
+    if found and listed[:1] == [_CUT]:
         cut = (string[1] for string in _STRING.finditer(text, start, end))
         return fields, Seen.of(chain(cut, listed[1:]), seen_limit)
-    if end > start:  # the list that was cut is a member of another object
+    if found:  # the list that was cut is a member of another object
         fields = _object(text)
         listed = fields.pop("seen", [])
     return fields, Seen.of(listed, seen_limit)
