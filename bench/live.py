@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from statistics import median
 
 from bench.fleet import BARE, COUNTER, FLOOR, PLAIN, Fleet, Round, fleet
@@ -115,6 +116,26 @@ def growth() -> Iterator[Row]:
     yield "CPU time / with none", f"{_ratio(pairs, lambda each: each.cpu):.2f}", ""
     yield "document, larger by", f"{more / 1024:.1f} KB", "32 KB at most"
     yield f"unique visitors, true number {truth:,}", f"{unique:,}", f"off by {3 * 0.0081 * truth:,.0f} at most"
+
+
+def history(days: int = 400) -> Iterator[Row]:
+    """A visit with a long history and a long list of visitors, against a visit with none."""
+    first = date(2025, 1, 1)
+    document = {
+        "pageviews": 100 * days,
+        "uniqueVisitors": 390,
+        "seen": [visitor_hash("bench", f"known-{number}") for number in range(390)],
+        "updatedAt": 1,
+        "days": {str(first + timedelta(day)): {"pageviews": 100, "newVisitors": 1} for day in range(days)},
+    }
+    with fleet(COUNTER, tls=True) as short, fleet(COUNTER, tls=True, warm=False) as long:
+        long.put_document(document)
+        long.visit(1)
+        pairs = [(long.visit(40), short.visit(40)) for _ in range(6)]
+        more = len(long.stored()) - len(short.stored())
+    yield "median time / with none", f"{_ratio(pairs, lambda each: each.median):.2f}", "1.5 at most"
+    yield "CPU time / with none", f"{_ratio(pairs, lambda each: each.cpu):.2f}", "1.5 at most"
+    yield "document, larger by", f"{more / 1024:.1f} KB", ""
 
 
 def cold(containers: int = 9) -> Iterator[Row]:
