@@ -54,7 +54,7 @@ contract: $(python) ## test a deployed counter against the contract: URL=https:/
 	@$(python) -c 'import pytest' 2>/dev/null || $(pip) --quiet -r tests/contract/requirements.lock
 	@$(python) -m pytest tests/contract --url "$(URL)" --junitxml build/contract.xml $(contract) $(ARGS)
 
-check: $(python) ## check that your counter works, or what to do: URL=https://host/v1 TOKEN=... COUNT=yes REPORT=yes
+check: $(python) ## check a deployed counter and say what to fix: URL=https://host/v1 TOKEN=... COUNT=yes REPORT=yes
 	@$(python) -m clouds.check "$(URL)" $(if $(ORIGIN),--origin "$(ORIGIN)") \
 	    $(if $(filter yes,$(COUNT)),--count) $(if $(filter yes,$(REPORT)),--report)
 

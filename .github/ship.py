@@ -1,13 +1,13 @@
-"""Ships to Oracle Cloud from a workflow, without a key of Oracle's: GitHub's own token is exchanged for one that lasts
-an hour.
+"""Ships to Oracle Cloud from a workflow without an Oracle key: GitHub's own token is exchanged for one that lasts an
+hour.
 
     python3 .github/ship.py login                  signs docker in to Oracle's registry
-    python3 .github/ship.py deploy IMAGE@DIGEST    makes the function run it; prints previous=IMAGE@DIGEST, what it ran
+    python3 .github/ship.py deploy IMAGE@DIGEST    makes the function run it; prints previous=IMAGE@DIGEST
     python3 .github/ship.py plan STACK.zip         shows what this Terraform would change; prints plan=JOB
     python3 .github/ship.py apply JOB              applies that plan
 
 OCI_DOMAIN_URL, OCI_CLIENT_ID, OCI_CLIENT_SECRET, OCI_REGION, OCI_REGISTRY, FUNCTION_OCID and STACK_OCID come from the
-environment, and so does what GitHub gives a job with `id-token: write`. It needs the oci package.
+environment, as do the variables of a job with `id-token: write`. It needs the oci package.
 """
 
 import base64
@@ -36,7 +36,7 @@ ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED")
 SHOWN: Final = re.compile(
     r"^\s*(?:# \S+ (?:will|must) be .*|Plan: .*|No changes\..*|Apply complete!.*|.*Error: .*)$", re.MULTILINE
 )
-"""What is shown of a job's log: which things change, and not their values, since anybody can read a workflow's log."""
+"""The lines of a job's log that are shown: which resources change, but no values, since anybody can read the log."""
 
 IMAGE: Final = re.compile(r"(?P<name>[a-z0-9.-]+/[a-z0-9._/-]+:[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
 
@@ -46,7 +46,7 @@ class WrongSetting(Exception):
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do what the arguments say; the exit status."""
+    """Run the command, and return its exit status."""
     try:
         match arguments:
             case ["login"]:
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def needed(environ: Mapping[str, str], name: str) -> str:
-    """A setting that must be there."""
+    """Return a required setting. Raises WrongSetting if it is missing."""
     value = environ.get(name, "").strip()
     if not value:
         raise WrongSetting(f"{name} is not set: see clouds/oracle/README.md, under The pipeline.")
@@ -75,7 +75,7 @@ def needed(environ: Mapping[str, str], name: str) -> str:
 
 
 def split(image: str) -> tuple[str, str]:
-    """An image's name with its tag, and its digest."""
+    """Return an image's name with its tag, and its digest. Raises WrongSetting."""
     found = IMAGE.fullmatch(image)
     if not found:
         raise WrongSetting("The image must be given as REGISTRY/NAME:TAG@sha256:DIGEST.")
@@ -94,10 +94,10 @@ def identity_token(environ: Mapping[str, str], audience: str) -> str:
 
 
 def signer(environ: Mapping[str, str]) -> Any:
-    """What signs requests to Oracle: GitHub's token, exchanged by the identity domain that trusts it."""
+    """Return the signer of requests to Oracle, whose key is exchanged for GitHub's token by the identity domain."""
     domain = needed(environ, "OCI_DOMAIN_URL")
     if not domain.startswith(("https://", "http://127.0.0.1:")):
-        raise WrongSetting("OCI_DOMAIN_URL must begin with https://, or the secret would travel in the open.")
+        raise WrongSetting("OCI_DOMAIN_URL must begin with https://, or the secret would be sent unencrypted.")
     return TokenExchangeSigner(
         lambda: identity_token(environ, domain),
         domain,
@@ -123,10 +123,10 @@ def deploy(signer: Any, environ: Mapping[str, str], name: str, digest: str) -> N
     function = needed(environ, "FUNCTION_OCID")
     client = FunctionsManagementClient({"region": needed(environ, "OCI_REGION")}, signer=signer)
     before = client.get_function(function).data.source_details
-    # The digest is what counts: a tag may have been moved since. It is told before anything is changed, so that the
-    # pipeline knows the way back whatever happens.
+    # The digest identifies it: a tag may have been moved since. It is printed before anything changes, so that the
+    # pipeline can always roll back.
     if before.image_digest == digest:
-        print("::warning title=Ship::This image runs already, so there is nothing to go back to.", file=sys.stderr)
+        print("::warning title=Ship::This image already runs, so there is nothing to roll back to.", file=sys.stderr)
     else:
         print(f"previous={before.image}@{before.image_digest}", flush=True)
     source = models.UpdateContainerImageFunctionSourceDetails(image=name, image_digest=digest)

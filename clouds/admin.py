@@ -83,7 +83,7 @@ class Counter:
                 data = tally.fold(listing.visits.values(), saved_file.KEPT).encode()
             return data, len(missing)
         else:
-            raise Refused("the counter is too busy just now, try again")
+            raise Refused("the counter is too busy right now, try again")
         if version is not None:
             return data, 0
         raise Refused("there is no document yet")
@@ -102,7 +102,7 @@ class Counter:
                 with suppress(Conflict):
                     self._write(make(there), version, copy)
                     return
-            raise Refused("the counter is too busy just now; nothing was changed, try again")
+            raise Refused("the counter is too busy right now; nothing was changed, try again")
         except Doubtful:
             raise
         except (Refused, StoreError, OSError):
@@ -247,7 +247,7 @@ def replacement(options: Options, own: Admin, settings: Settings) -> Callable[[b
         try:
             document = own.before(today.replace(hour=0, minute=0, second=0, microsecond=0))
         except Misconfigured as error:
-            raise Refused(f"{error} The daily mail has the document, too: save the mail, and import it") from error
+            raise Refused(f"{error} The daily mail also has the document: save the mail, and import it") from error
     return lambda _: document
 
 

@@ -1,7 +1,7 @@
-"""The numbers of other counters: read from the files they export, and added to a counter document.
+"""Reads the numbers of other counters from their exports, and adds them to a counter document.
 
-Every reader takes the parts of an export, its text by file name, and returns `Numbers`. What is not understood is
-refused by `NotAnExport`, with what was expected; nothing is guessed.
+Every reader gets the files of an export (name and text) and returns `Numbers`. An unknown format raises `NotAnExport`,
+which says what was expected; nothing is guessed.
 """
 
 import csv
@@ -33,10 +33,10 @@ class NotAnExport(ValueError):
 
 @dataclass
 class Numbers:
-    """What another counter knew: totals, views by day (YYYY-MM-DD), page and site, visitors by day."""
+    """Another counter's numbers: totals, views by day (YYYY-MM-DD), page and site, visitors by day."""
 
     views: int = 0
-    unnamed: int = 0  # views of what is no page, such as an event
+    unnamed: int = 0  # views of something other than a page, such as an event
     visitors: int = 0
     days: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
@@ -44,7 +44,7 @@ class Numbers:
     sources: Counter[str] = field(default_factory=Counter)
 
     def described(self) -> str:
-        """Return what there is, in a line."""
+        """Return a one-line summary."""
         parts = [f"{self.views:,} page views", f"{self.visitors:,} visitors"]
         if self.days:
             parts.append(f"{len(self.days):,} days from {min(self.days)} to {max(self.days)}")
@@ -73,7 +73,7 @@ def added(there: bytes, numbers: Numbers, file: bytes, today: date, limits: Limi
     tally = Tally.decode(there, limits) if there else Tally.empty()
     fields, mark = dict(tally.fields), sha256(file).hexdigest()[:16]
     if mark in fields.get("imported", ()):
-        raise NotAnExport("the numbers in this file are in the counter already")
+        raise NotAnExport("the numbers in this file are already in the counter")
     fields["imported"] = [*fields.get("imported", ()), mark]
     fields["pageviews"] = plus(tally.pageviews, numbers.views)
     fields["uniqueVisitors"] = plus(tally.unique, numbers.visitors)
@@ -127,7 +127,7 @@ def _day(text: str) -> str:
 
 
 def _page(numbers: Numbers, name: str, views: int) -> None:
-    """Count the views of a page; those of a name that is no path are in the totals only."""
+    """Count the views of a page. If the name is not a path, they are only in the totals."""
     if path := page_path(name if name.startswith(("/", "http")) else f"/{name}"):
         numbers.pages[path] += views
     else:
@@ -140,7 +140,7 @@ def _source(numbers: Numbers, name: str, views: int) -> None:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Return every JSON object in a text, whatever stands around it: lines, a list, or a call as JSONP has it."""
+    """Return every JSON object in a text, whatever is around it: lines, a list, or a JSONP call."""
     decoder, at = json.JSONDecoder(), text.find("{")
     while at >= 0:
         try:
@@ -195,7 +195,7 @@ def _goatcounter(parts: Mapping[str, str]) -> Numbers:
     if "hit_stats.jsonl" in parts:
         info = next(_objects(parts.get("info.json", "")), {})
         if str(info.get("export_version", "1.0")).partition(".")[0] != "1":
-            raise NotAnExport("GoatCounter's JSON export has another version than 1")
+            raise NotAnExport("this version of GoatCounter's JSON export is not supported; it must be 1")
         paths = {each["id"]: each for each in _objects(parts["paths.jsonl"])}
         refs = {each["id"]: str(each.get("ref", "")) for each in _objects(parts.get("refs.jsonl", ""))}
         for hit in _objects(parts["hit_stats.jsonl"]):

@@ -392,7 +392,7 @@ def test_numbers_of_another_counter_are_added(stored: Stored, command: Command) 
     assert "Adds:  42 page views, 0 visitors, 1 days from 2026-09-20 to 2026-09-20, 2 pages" in said
     assert "Now:   123 page views" in said
     assert "After: 165 page views" in said
-    assert "in the counter already" in refused(command, "import-from", "csv", "pages.csv", "--yes")
+    assert "already in the counter" in refused(command, "import-from", "csv", "pages.csv", "--yes")
     assert "two columns" in refused(command, "import-from", "csv", __file__, "--yes")
 
     tally = Tally.decode(stored.kept(), Limits())

@@ -103,7 +103,7 @@ def test_goatcounter_json() -> None:
     assert (numbers.views, numbers.days, numbers.pages) == (7, {"2026-03-05": 4, "2026-03-06": 3}, {"/a": 7})
     assert numbers.sources == {"news.example": 4}
 
-    with pytest.raises(NotAnExport, match="another version than 1"):
+    with pytest.raises(NotAnExport, match="it must be 1"):
         read("goatcounter", zipped(GOATCOUNTER_JSON | {"info.json": '{"export_version": "2.0"}'}))
 
 

@@ -178,7 +178,7 @@ def test_what_runs_already_is_no_way_back(
     assert shipped(ship, monkeypatch, functions) == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert "nothing to go back to" in said.err
+    assert "nothing to roll back to" in said.err
 
 
 LOG = """\
