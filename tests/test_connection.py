@@ -249,7 +249,7 @@ def test_the_usual_roots_are_in_the_bundle() -> None:
     """certifi still names issuers as we look for them; its bundle is read only in part."""
     connection = Connection("https://storage.example")
     few = {str(one["issuer"]) for one in connection._context.get_ca_certs()}
-    connection._usual = False
+    connection._usual_only = False
     del connection._context
     everyone = {str(one["issuer"]) for one in connection._context.get_ca_certs()}
 

@@ -1,7 +1,7 @@
-"""A kept-alive HTTPS connection. A request is sent once, and its answer has come by a deadline or is given up.
+"""A kept-alive HTTPS connection that sends each request once, with one deadline for request and answer together.
 
-`http.client` reads the answers. Its own timeout starts again at each read of the socket, so an answer that drips byte
-by byte would never end; here each read gets what is left of the whole time.
+`http.client` parses the answers. Its own timeout starts again at each read of the socket, so an answer that arrives
+byte by byte would never end; here each read gets the time that is left.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from counter.store import Misconfigured, Unavailable
 CONNECT_SECONDS = 1.0
 """The timeout for connecting to one address of the host."""
 
-USUAL = "O=DigiCert"
-"""Who signs Oracle's certificates (seen in oracle/oci-cli#1048). Reading these few roots takes a twentieth of the time
-that all take; a certificate that none of them has signed is checked again with all."""
+USUAL_ISSUER = "O=DigiCert"
+"""The organization that signs Oracle's certificates (oracle/oci-cli#1048). Loading only its root certificates takes a
+twentieth of the time of loading all. A server's certificate that none of these has signed is checked again with all."""
 
 
 class Answer(NamedTuple):
@@ -52,12 +52,12 @@ class Connection:
         self._port = parts.port or (443 if self._tls else 80)
         self._proxy = proxy if self._tls else None
         self._trusted = trusted
-        self._usual = True
+        self._usual_only = True  # until a certificate needs all roots
 
     def send(self, method: str, request: bytes, deadline: float) -> Answer:
         """Send the bytes of one request and read the answer. `deadline` is in seconds of time.monotonic.
 
-        Raises Unavailable, which is in doubt once anything may have been sent, and Misconfigured."""
+        Raises Misconfigured, or Unavailable, which is in doubt if the host may have received the request."""
         opened = self._reuse() or self._open(deadline)
         try:
             _send(opened, request, deadline)
@@ -84,6 +84,7 @@ class Connection:
         self.close()
 
     def _reuse(self) -> socket.socket | None:
+        """The open connection, or None if there is none or the other side has closed it."""
         while self._idle:
             opened = self._idle.pop()
             poll = select.poll()
@@ -110,8 +111,8 @@ class Connection:
                 opened.close()
                 raise
         except ssl.SSLCertVerificationError as error:
-            if self._usual:
-                self._usual = False
+            if self._usual_only:
+                self._usual_only = False
                 del self._context
                 return self._open(deadline)
             raise Misconfigured("The storage's certificate is not trusted: check for a proxy in between.") from error
@@ -119,6 +120,7 @@ class Connection:
             raise Unavailable("The storage could not be reached.", in_doubt=False) from error
 
     def _tunnel(self, opened: socket.socket, proxy: Proxy, deadline: float) -> None:
+        """Ask the proxy to pass bytes on to the host, with an HTTP CONNECT. TLS then goes through it unread."""
         name = self._name.decode()
         host = f"[{name}]" if ":" in name else name
         lines = [f"CONNECT {host}:{self._port} HTTP/1.1", f"host: {host}:{self._port}"]
@@ -132,14 +134,14 @@ class Connection:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        # Once a container: to read all certificates costs more than all the rest of a visit.
+        # Cached, since loading all root certificates takes more time than the rest of a visit.
         try:
             trusted = Path(self._trusted or _certifi())
             if trusted.is_dir():
                 return ssl.create_default_context(capath=trusted)
-            if self._usual and (usual := _usual(trusted.read_text("utf-8"))):
+            if self._usual_only and (usual := _usual(trusted.read_text("utf-8"))):
                 return ssl.create_default_context(cadata=usual)
-            self._usual = False
+            self._usual_only = False
             return ssl.create_default_context(cafile=trusted)
         except OSError as error:
             raise Misconfigured(
@@ -191,6 +193,7 @@ def _connect(host: bytes, port: int, deadline: float) -> socket.socket:
 
 
 def _left(deadline: float) -> float:
+    """The seconds until the deadline. Raises TimeoutError if it is over."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("There was no time left.")
@@ -198,11 +201,13 @@ def _left(deadline: float) -> float:
 
 
 def _certifi() -> Path:
+    """certifi's file of root certificates."""
     # Found, not imported: certifi asks importlib.resources for it, which is 10 ms of a cold start.
     (folder,) = find_spec("certifi").submodule_search_locations  # type: ignore[union-attr, misc]
     return Path(folder) / "cacert.pem"
 
 
 def _usual(bundle: str) -> str:
-    # Each certificate comes with a comment in front, which names its issuer.
-    return "\n".join(part for part in bundle.split("\n\n") if part.lstrip().startswith("# Issuer: ") and USUAL in part)
+    """The certificates of the usual issuer, which certifi names in a comment before each one."""
+    parts = (part.lstrip() for part in bundle.split("\n\n"))
+    return "\n".join(part for part in parts if part.startswith("# Issuer: ") and USUAL_ISSUER in part)

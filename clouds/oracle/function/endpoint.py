@@ -1,4 +1,8 @@
-"""The address of Object Storage in a region, and the proxy to reach it."""
+"""The address of Object Storage in a region, and the proxy to reach it.
+
+A realm is a group of Oracle's regions with a domain of its own: the commercial regions are in `oc1`, under
+`oraclecloud.com`, and a government's in another.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from urllib.parse import urlsplit
 from clouds.oracle.function.settings import OracleSettings, Proxy
 
 TEMPLATE = "https://objectstorage.{region}.{secondLevelDomain}"
+"""The address, with the names of its parts that the SDK uses too."""
 
 METADATA = ("realmKey", "realmDomainComponent", "regionKey", "regionIdentifier")
+"""The keys of OCI_REGION_METADATA, for example `OC1`, `oraclecloud.com`, `PHX` and `us-phoenix-1`."""
 
 
 def address(region: str, metadata: str | None) -> str:

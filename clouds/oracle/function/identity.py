@@ -1,4 +1,8 @@
-"""The function's own identity: a session token and a key, in files provided by Oracle Functions (version 2.2)."""
+"""The function's own identity, which Oracle calls a resource principal (here version 2.2).
+
+It is a session token (`rpst`, a JWT) and the private key that belongs to it. Oracle Functions provides both as files
+and replaces them before they expire. The policy gives rights to the dynamic group that this identity is in.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ def signer(principal: ResourcePrincipal | None) -> Signer:
             key = load_pem_private_key(_content(principal.private_pem), None, unsafe_skip_rsa_key_validation=True)
             if not isinstance(key, RSAPrivateKey):
                 raise ValueError("The key is not an RSA key.")
+            # The id of a session's key is its token, after the letters ST and a dollar sign.
             return f"ST${_content(principal.rpst).decode('ascii').strip()}", key
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise Misconfigured("The function has no resource principal to sign its requests with.") from error
