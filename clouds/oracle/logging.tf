@@ -47,7 +47,7 @@ resource "oci_logging_log" "gateway" {
 
 locals {
   # Two eyes: the platform's own count (no start, out of memory, too slow), and what visitors got. An error that the
-  # function itself answers, like 503 while the storage is away, is a good answer to the platform.
+  # function itself answers, like 503 while the storage is unavailable, is a normal answer for the platform.
   alarms = {
     function = {
       namespace = "oci_faas"

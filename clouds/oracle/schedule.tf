@@ -1,4 +1,4 @@
-# Oracle's own scheduler, in place of the GitHub workflow. It calls the function directly, signed by Oracle: no token, no
+# Oracle's own scheduler, instead of the GitHub workflow. It calls the function directly, signed by Oracle: no token, no
 # gateway, and the path is in the body.
 resource "oci_resource_scheduler_schedule" "report" {
   count = var.schedule_report ? local.with_function : 0

@@ -51,7 +51,7 @@ resource "aws_lambda_function" "counter" {
     # Terraform uploads what differs from its own last upload, and does not see what was shipped since. Without this, a
     # change of settings would make live what the pipeline shipped and then took back.
     postcondition {
-      # While a version is yet to be made nobody knows its number, so this waits for it: the hash in the plan is the old one.
+      # The number of a version that is not made yet is unknown, so this is checked after it is: the plan has the old hash.
       condition     = var.live_version != "" || self.version == "" || self.code_sha256 == filebase64sha256(var.zip)
       error_message = "The newest code at AWS is not ${var.zip}: other code was shipped since. Visitors still get the version from before. Update your archive, or use the pipeline's; ship it (clouds/aws/ship ${local.name} build/aws.zip) and apply again. Or fix a version with live_version."
     }

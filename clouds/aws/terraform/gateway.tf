@@ -42,7 +42,7 @@ resource "aws_apigatewayv2_integration" "function" {
 }
 
 locals {
-  # Everything is below /v1. The five older addresses at the root, and the names of older counters, go on to work.
+  # Everything is below /v1. The five older addresses at the root, and the names of older counters, still work.
   # For the bare address that is $default, which takes what no other route does: /, /v1 and /v1/.
   older  = ["/counter", "/badge.svg", "/health", "/stats", "/report"]
   routes = flatten([for path in local.older : [for method in local.contract[path] : "${method} ${path}"]])
@@ -68,7 +68,7 @@ resource "aws_apigatewayv2_stage" "live" {
   name        = "$default"
   auto_deploy = true
 
-  # For all visitors together: an HTTP API knows no limit for one address. It is what bounds the bill.
+  # For all visitors together: an HTTP API has no limit per address. This bounds the bill.
   default_route_settings {
     throttling_rate_limit  = var.requests_per_second
     throttling_burst_limit = var.requests_per_second * 2

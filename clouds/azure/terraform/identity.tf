@@ -53,7 +53,7 @@ resource "azurerm_role_assignment" "mail" {
   principal_type     = "ServicePrincipal"
 }
 
-# To own a storage account does not mean to see what is in it. This lets you, and no key has to be switched on for it.
+# Owning a storage account does not give access to its data. This does, without enabling a key.
 resource "azurerm_role_assignment" "owner" {
   count = var.owner_object_id == "" ? 0 : 1
 

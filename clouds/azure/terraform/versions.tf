@@ -25,7 +25,7 @@ provider "azurerm" {
       disable_generated_rule = true
     }
 
-    # Nothing here needs to look into the storage account, so whoever applies needs no right to its data.
+    # Nothing here reads the storage account's data, so whoever applies needs no right to it.
     storage {
       data_plane_available = false
     }
