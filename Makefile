@@ -103,7 +103,7 @@ $(VENV)/installed-oracle: requirements.txt $(python)
 	@$(call install,-r requirements.txt)
 
 $(VENV)/installed-%: clouds/%/laptop/engine/requirements.txt clouds/%/requirements.txt $(python)
-	@echo "Installing the packages for $* into $(VENV): a download of 25 MB, a minute or less, first run only ..."
+	@echo "Installing the packages for $* into $(VENV): a download of 25 MB at most, a minute, first run only ..."
 	@$(call install,-r $<)
 
 # The requirements of the clouds that are present.

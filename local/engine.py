@@ -32,11 +32,13 @@ def is_whole(folder: Path) -> bool:
     return all(package["version"] == wanted.get(name, {}).get("version") for name, package in installed.items())
 
 
-async def npm_ci(folder: Path, name: str) -> None:
+async def npm_ci(folder: Path, name: str, size: str) -> None:
     """Install the packages in `folder`'s lock file, unless they are installed. Raises EngineFailed."""
     if await asyncio.to_thread(is_whole, folder):
         return
-    print(f"Installing {name} with npm (first run only) ...", file=sys.stderr, flush=True)
+    print(
+        f"Installing {name} with npm: {size} on disk, a minute or two, first run only ...", file=sys.stderr, flush=True
+    )
     process = await asyncio.create_subprocess_exec(
         *child.command(child.EXEC),
         *NPM_CI,

@@ -196,7 +196,7 @@ def test_an_interrupted_installation_is_repeated(
     monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
 
     async def interrupt() -> None:
-        installing = asyncio.create_task(engine.npm_ci(tmp_path, "It"))
+        installing = asyncio.create_task(engine.npm_ci(tmp_path, "It", "1 MB"))
         await asyncio.to_thread(wait_for, tmp_path / "node_modules")
         installing.cancel()
         with suppress(asyncio.CancelledError):
@@ -207,8 +207,8 @@ def test_an_interrupted_installation_is_repeated(
 
     npm(tmp_path, "cp package-lock.json node_modules/.package-lock.json")
     for _ in range(2):
-        loop.run(engine.npm_ci(tmp_path, "It"))
-    assert capsys.readouterr().err == "Installing It with npm (first run only) ...\n" * 2
+        loop.run(engine.npm_ci(tmp_path, "It", "1 MB"))
+    assert capsys.readouterr().err == "Installing It with npm: 1 MB on disk, a minute or two, first run only ...\n" * 2
 
 
 def test_an_engine_of_another_version_is_replaced(
@@ -221,7 +221,7 @@ def test_an_engine_of_another_version_is_replaced(
     write_lock(tmp_path / "node_modules" / ".package-lock.json", "1.0.0")
 
     assert not engine.is_whole(tmp_path)
-    loop.run(engine.npm_ci(tmp_path, "It"))
+    loop.run(engine.npm_ci(tmp_path, "It", "1 MB"))
     assert engine.is_whole(tmp_path)
 
 
@@ -233,4 +233,4 @@ def test_an_engine_that_cannot_be_installed_is_an_error(
     monkeypatch.setattr(engine, "NPM_CI", [str(tmp_path / "npm")])
 
     with pytest.raises(EngineFailed, match="npm could not install It:\nno network"):
-        loop.run(engine.npm_ci(tmp_path, "It"))
+        loop.run(engine.npm_ci(tmp_path, "It", "1 MB"))

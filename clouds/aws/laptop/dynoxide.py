@@ -48,7 +48,7 @@ async def install() -> Path:
         return program
     if reason := missing():
         raise EngineFailed(reason)
-    await npm_ci(ENGINE, "the DynamoDB engine")
+    await npm_ci(ENGINE, "the DynamoDB engine", "8 MB")
     return PROGRAM
 
 

@@ -130,8 +130,8 @@ class TableStorage:
         return _ask(timeout, insert)
 
     def _make_table(self, limits: _Limits) -> None:
-        log.warning("the table does not exist: it is created, and the counter starts at 0. If you had one, correct "
-                    "TABLE_NAME or the storage account; nothing was overwritten.")  # fmt: skip
+        log.info("there was no table, so one is created and the counter starts at 0. If you had one, correct "
+                 "TABLE_NAME or the storage account; nothing was overwritten.")  # fmt: skip
         try:
             self._table.create_table(**limits())
         except ResourceExistsError as error:

@@ -49,7 +49,7 @@ class Azurite:
 
     async def start(self) -> None:
         """Start the engine and wait until it answers. Raises EngineFailed."""
-        await npm_ci(ENGINE, "Azurite")
+        await npm_ci(ENGINE, "Azurite", "365 MB")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         command = ["node", str(MAIN), "--silent", "--disableTelemetry", "--location", str(self.folder)]
