@@ -5,7 +5,7 @@ resource "oci_functions_application" "counter" {
   shape          = "GENERIC_X86" # what the image is built for
 }
 
-# The salt is as long-lived as counter.json: with another one every visitor is new.
+# The salt must live as long as counter.json: with a different one every visitor is new.
 resource "random_password" "salt" {
   length  = 48
   special = false
@@ -28,13 +28,13 @@ resource "random_password" "report_token" {
 locals {
   report_token = var.report_token == "" ? random_password.report_token.result : var.report_token
 
-  # What is typed into the form's one field, as a map: NAME=value, with semicolons or line ends between.
+  # The text of the form's one field, as a map: NAME=value, separated by semicolons or line breaks.
   typed = {
     for line in compact([for line in split(";", replace(var.more_settings, "\n", ";")) : trimspace(line)]) :
     trimspace(split("=", line)[0]) => trimspace(join("=", slice(split("=", line), 1, length(split("=", line)))))
   }
 
-  # What the owner chose. Without those that are empty: Oracle may refuse a setting without a value.
+  # The owner's settings, without empty ones: Oracle may refuse a setting without a value.
   chosen = {
     for name, value in merge(
       {
@@ -48,7 +48,7 @@ locals {
     ) : name => value if value != ""
   }
 
-  # And what the stack knows. Whatever else the function reads has a good default.
+  # And what only the stack knows. Every other setting has a good default.
   settings = merge(local.chosen, {
     NAMESPACE    = local.namespace
     BUCKET       = local.bucket

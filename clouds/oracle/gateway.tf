@@ -6,11 +6,11 @@ resource "oci_apigateway_gateway" "counter" {
 }
 
 locals {
-  # A stage that is not production shows in the address, so that no page uses it by mistake.
+  # The address names any stage other than production, so that no page uses one by mistake.
   prefix = var.path_prefix != "" ? var.path_prefix : var.stage == "production" ? "/v1" : "/${var.stage}/v1"
   url    = "https://${oci_apigateway_gateway.counter.hostname}${trimsuffix(local.prefix, "/")}"
 
-  # Exactly what the function answers. OPTIONS is everywhere: a browser asks before it sends the owner's token.
+  # Exactly what the function answers. Every route has OPTIONS: a browser asks before it sends the owner's token.
   contract = {
     "/counter"            = ["GET", "HEAD", "POST", "OPTIONS"]
     "/badge.svg"          = ["GET", "HEAD", "OPTIONS"]
@@ -22,7 +22,7 @@ locals {
     "/owner"              = ["GET", "HEAD", "OPTIONS"]
   }
 
-  # Further names of /counter, for pages of older counters.
+  # Other names for /counter, for pages of older counters.
   names  = [for name in split(",", lookup(local.chosen, "COUNTER_PATHS", "HttpVisitor, visitor-counter")) : trimprefix(trimspace(name), "/")]
   routes = merge(local.contract, { for name in local.names : "/${name}" => local.contract["/counter"] })
 }
@@ -36,7 +36,7 @@ resource "oci_apigateway_deployment" "counter" {
   path_prefix    = local.prefix
 
   specification {
-    # No CORS here: the function answers it, and two Access-Control-Allow-Origin are one too many for a browser.
+    # No CORS here: the function answers it, and a browser refuses two Access-Control-Allow-Origin.
     request_policies {
       rate_limiting {
         rate_key                    = "CLIENT_IP"
@@ -44,7 +44,7 @@ resource "oci_apigateway_deployment" "counter" {
       }
     }
 
-    # What goes into the execution log of logging.tf; below this level a line may hold a visitor's address.
+    # The level of the execution log in logging.tf; below it a line may contain a visitor's address.
     logging_policies {
       execution_log {
         is_enabled = true
@@ -67,6 +67,6 @@ resource "oci_apigateway_deployment" "counter" {
     }
   }
 
-  # The gateway tries whether it may call the function.
+  # The gateway checks that it may call the function.
   depends_on = [oci_identity_policy.gateway]
 }

@@ -1,4 +1,4 @@
-# Who may do what. The README's table leads from each call in the code to its permission here; a test compares them.
+# Who may do what. The README's table maps each call in the code to its permission here; a test compares them.
 resource "oci_identity_dynamic_group" "function" {
   count    = local.with_function
   provider = oci.home
@@ -17,17 +17,17 @@ resource "oci_identity_policy" "function" {
   name           = "${local.name}-function"
   description    = "The visitor counter (${var.stage}) keeps its document and publishes its report, and that is all"
 
-  # `manage` is only the verb under which these permissions are found; the conditions leave what they name.
+  # `manage` is only the verb that includes these permissions; the conditions allow just the ones they name.
   statements = [
     # The document: read and written, never deleted.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
-    # The journal's entries. OVERWRITE, for an entry sent twice is to be answered with 412, not with "not found"; they are empty.
+    # The journal's entries, which are empty. OVERWRITE, so that an entry sent twice is answered 412, not "not found".
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}.journal/*', any {request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE', request.permission = 'OBJECT_DELETE'}}",
-    # A copy of the document for each day of the week, which the report makes: the way back.
+    # A copy of the document for each day of the week, made by the report, to restore from.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to manage objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', target.object.name = '${var.object}.copies/*', any {request.permission = 'OBJECT_READ', request.permission = 'OBJECT_CREATE', request.permission = 'OBJECT_OVERWRITE'}}",
-    # The journal's list. A list names no object, so the bucket is the narrowest there is.
+    # Listing the journal. A listing names no object, so it can only be limited to the bucket.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to inspect objects in compartment id ${var.compartment_ocid} where all {target.bucket.name = '${local.bucket}', request.permission = 'OBJECT_INSPECT'}",
-    # The report: publish, and not subscribe.
+    # The report: publish, but not subscribe.
     "Allow dynamic-group ${oci_identity_dynamic_group.function[0].name} to use ons-topics in compartment id ${var.compartment_ocid} where request.permission = 'ONS_TOPIC_PUBLISH'",
   ]
 }

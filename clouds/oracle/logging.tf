@@ -3,7 +3,7 @@ resource "oci_logging_log_group" "counter" {
   display_name   = local.name
 }
 
-# What the function says: no visitor is in it, see privacy.py.
+# The function's log. It has nothing about visitors, see privacy.py.
 resource "oci_logging_log" "function" {
   display_name       = "${local.name}-function"
   log_group_id       = oci_logging_log_group.counter.id
@@ -23,7 +23,7 @@ resource "oci_logging_log" "function" {
   }
 }
 
-# The gateway's troubles, and its requests where they are wanted.
+# The gateway's errors, and its requests if they are wanted.
 resource "oci_logging_log" "gateway" {
   for_each = local.with_function == 0 ? toset([]) : toset(var.gateway_access_log ? ["execution", "access"] : ["execution"])
 
@@ -46,7 +46,7 @@ resource "oci_logging_log" "gateway" {
 }
 
 locals {
-  # Two eyes: the platform's own count (no start, out of memory, too slow), and what visitors got. An error that the
+  # Two alarms: the platform's own errors (no start, out of memory, too slow), and what visitors got. An error that the
   # function itself answers, like 503 while the storage is unavailable, is a normal answer for the platform.
   alarms = {
     function = {

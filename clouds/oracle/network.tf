@@ -1,5 +1,5 @@
-# A public subnet, for the gateway's address and the function's way to Object Storage. Nothing is made when there is a
-# subnet already.
+# A public subnet, for the gateway's address and the function's access to Object Storage. Nothing is made if you give a
+# subnet.
 locals {
   own_network = var.subnet_ocid == "" ? 1 : 0
   subnet_id   = var.subnet_ocid == "" ? one(oci_core_subnet.public[*].id) : var.subnet_ocid

@@ -1,4 +1,4 @@
-# The daily report and the alarms, by mail. Nothing is made when there is a topic already: it has its subscribers.
+# The daily report and the alarms, by mail. Nothing is made if you give a topic: it has its own subscribers.
 locals {
   own_topic = var.topic_ocid == "" ? 1 : 0
   topic     = var.topic_ocid == "" ? one(oci_ons_notification_topic.counter[*].id) : var.topic_ocid
@@ -12,7 +12,7 @@ resource "oci_ons_notification_topic" "counter" {
   description    = "Reports and alarms of the visitor counter (${var.stage})"
 }
 
-# Nothing is mailed before the link in Oracle's first mail was opened.
+# Nothing is mailed until the link in Oracle's first mail is opened.
 resource "oci_ons_subscription" "owner" {
   count = local.own_topic
 

@@ -1,4 +1,4 @@
-# Oracle Functions run images from the registry of their own region only, so this stage has a repository for its own.
+# Oracle Functions run images from the registry of their own region only, so this stage has its own repository.
 resource "oci_artifacts_container_repository" "counter" {
   compartment_id = var.compartment_ocid
   display_name   = local.name
@@ -16,7 +16,7 @@ data "oci_identity_regions" "here" {
   }
 }
 
-# Asked for the whole compartment, not for the repository: that one is not there yet when this is asked first.
+# For the whole compartment, not the repository, which does not exist yet at the first apply.
 data "oci_artifacts_container_images" "current" {
   compartment_id = var.compartment_ocid
   version        = "current"
@@ -42,7 +42,7 @@ locals {
     length(local.pushed) > 0 ? local.pushed[0] : null
   )
 
-  # Without an image there can be no function. All the rest is made, and the second apply brings the function.
+  # Without an image there can be no function. Everything else is made, and the second apply adds the function.
   with_function = local.image == "" ? 0 : 1
 }
 

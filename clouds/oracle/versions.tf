@@ -1,4 +1,4 @@
-# Resource Manager runs Terraform 1.5, so nothing newer is used here. The tests need 1.11: they make up the providers.
+# Resource Manager runs Terraform 1.5, so nothing newer is used here. The tests need 1.11, which can mock the providers.
 terraform {
   required_version = ">= 1.5.0"
 
@@ -14,13 +14,13 @@ terraform {
   }
 }
 
-# How to sign in comes from outside: Resource Manager and Cloud Shell bring it along, elsewhere it is ~/.oci/config.
+# The sign-in comes from outside: Resource Manager and Cloud Shell have one, elsewhere it is ~/.oci/config.
 provider "oci" {
   tenancy_ocid = var.tenancy_ocid
   region       = var.region
 }
 
-# Groups and policies can be written in the tenancy's home region only.
+# Groups and policies can only be written in the tenancy's home region.
 provider "oci" {
   alias        = "home"
   tenancy_ocid = var.tenancy_ocid
@@ -37,6 +37,6 @@ locals {
     region.region_name if region.is_home_region
   ])
 
-  # Every name ends with the stage, so that two counters live side by side in one compartment.
+  # Every name ends with the stage, so that two counters can exist in one compartment.
   name = "visitor-counter-${var.stage}"
 }

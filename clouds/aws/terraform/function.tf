@@ -1,5 +1,5 @@
 locals {
-  # What the owner chose. Without those that are empty: AWS refuses a setting without a value.
+  # The owner's settings, without empty ones: AWS refuses a setting without a value.
   chosen = {
     for name, value in merge(
       {
@@ -14,10 +14,10 @@ locals {
 }
 
 resource "aws_lambda_function" "counter" {
-  #checkov:skip=CKV_AWS_50:X-Ray would keep the addresses that were called.
+  #checkov:skip=CKV_AWS_50:X-Ray would store the addresses that were called.
   #checkov:skip=CKV_AWS_115:A new account may run ten at once, and reserving takes them away from everything else there.
-  #checkov:skip=CKV_AWS_116:It answers who asked; there is nothing to put aside.
-  #checkov:skip=CKV_AWS_117:It talks to DynamoDB and SNS only; a network of one's own costs 30 dollars a month for the way out.
+  #checkov:skip=CKV_AWS_116:It answers its caller; there is nothing to put into a queue.
+  #checkov:skip=CKV_AWS_117:It talks to DynamoDB and SNS only; your own network costs 30 dollars a month for access to them.
   #checkov:skip=CKV_AWS_173:AWS's own key encrypts the settings, which is free.
   #checkov:skip=CKV_AWS_272:The pipeline compares hashes, and anybody can build the same archive again.
   function_name = local.name
@@ -34,7 +34,7 @@ resource "aws_lambda_function" "counter" {
   publish          = true # each change of code or settings is a version, and stays one to go back to
 
   environment {
-    # What the stack knows. Whatever else the function reads has a good default.
+    # What only the stack knows. Every other setting has a good default.
     variables = merge(local.chosen, {
       TABLE_NAME   = aws_dynamodb_table.counter.name
       COUNTER_ID   = var.counter_id
@@ -44,12 +44,12 @@ resource "aws_lambda_function" "counter" {
     })
   }
 
-  # Without its rights it would run, and fail; and it would make a log group of its own, which is kept for ever.
+  # Without its rights it would fail, and it would make its own log group, which is kept forever.
   depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
 
   lifecycle {
-    # Terraform uploads what differs from its own last upload, and does not see what was shipped since. Without this, a
-    # change of settings would make live what the pipeline shipped and then took back.
+    # Terraform compares with its own last upload, and does not see what was shipped since. Without this, a change of
+    # settings would make code live that the pipeline shipped and then rolled back.
     postcondition {
       # The number of a version that is not made yet is unknown, so this is checked after it is: the plan has the old hash.
       condition     = var.live_version != "" || self.version == "" || self.code_sha256 == filebase64sha256(var.zip)
@@ -58,7 +58,7 @@ resource "aws_lambda_function" "counter" {
   }
 }
 
-# What the gateway and the schedule call. To promote is to point it at a new version, to go back at an old one.
+# The gateway and the schedule call this. Promoting points it at a new version, rolling back at an old one.
 resource "aws_lambda_alias" "live" {
   name             = "live"
   description      = "What visitors get"

@@ -1,10 +1,10 @@
 # What visitors call: an HTTP API, or a REST API for pages and tests that expect one. No CORS in either: the function
-# answers it, and two Access-Control-Allow-Origin are one too many for a browser.
+# answers it, and a browser refuses two Access-Control-Allow-Origin.
 locals {
   http = var.gateway == "http" ? 1 : 0
   rest = var.gateway == "rest" ? 1 : 0
 
-  # Exactly what the function answers. OPTIONS is everywhere: a browser asks before it sends the owner's token.
+  # Exactly what the function answers. Every route has OPTIONS: a browser asks before it sends the owner's token.
   contract = {
     "/counter"            = ["GET", "HEAD", "POST", "OPTIONS"]
     "/badge.svg"          = ["GET", "HEAD", "OPTIONS"]
@@ -16,7 +16,7 @@ locals {
     "/owner"              = ["GET", "HEAD", "OPTIONS"]
   }
 
-  # Further names of /counter, for pages of older counters. "" is the bare address.
+  # Other names for /counter, for pages of older counters. "" is the bare address.
   names = [for name in split(",", lookup(local.chosen, "COUNTER_PATHS", "HttpVisitor, visitor-counter")) : trimprefix(trimspace(name), "/")]
 
   host = var.domain != "" ? "https://${var.domain}" : one(aws_apigatewayv2_api.counter[*].api_endpoint)
@@ -43,7 +43,7 @@ resource "aws_apigatewayv2_integration" "function" {
 
 locals {
   # Everything is below /v1. The five older addresses at the root, and the names of older counters, still work.
-  # For the bare address that is $default, which takes what no other route does: /, /v1 and /v1/.
+  # The bare address is $default, which gets what no other route takes: /, /v1 and /v1/.
   older  = ["/counter", "/badge.svg", "/health", "/stats", "/report"]
   routes = flatten([for path in local.older : [for method in local.contract[path] : "${method} ${path}"]])
   named  = [for name in local.names : name == "" ? "$default" : "ANY /${name}"]
@@ -58,7 +58,7 @@ resource "aws_apigatewayv2_route" "contract" {
   target    = "integrations/${aws_apigatewayv2_integration.function[0].id}"
 }
 
-# $default is the stage that does not show in the address.
+# $default is the stage without a name in the address.
 resource "aws_apigatewayv2_stage" "live" {
   #checkov:skip=CKV_AWS_76:An access log would hold addresses, browsers and visitor ids, which the counter never keeps.
   #checkov:skip=CKV2_AWS_51:Visitors have no certificates.
@@ -86,7 +86,7 @@ resource "aws_lambda_permission" "gateway" {
   source_arn    = "${aws_apigatewayv2_api.counter[0].execution_arn}/*/*"
 }
 
-# A domain of your own, for either gateway. Its name must lead to the output domain_target.
+# A domain of your own, for either gateway. The domain must point to the output domain_target.
 resource "aws_apigatewayv2_domain_name" "own" {
   count = var.domain == "" ? 0 : 1
 

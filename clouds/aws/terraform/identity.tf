@@ -1,4 +1,4 @@
-# Who may do what: exactly these actions, on exactly these things.
+# Who may do what: exactly these actions, on exactly these resources.
 resource "aws_iam_role" "function" {
   name               = "${local.name}-function"
   description        = "The visitor counter keeps its item and publishes its report, and that is all"
@@ -17,7 +17,7 @@ data "aws_iam_policy_document" "lambda" {
 }
 
 data "aws_iam_policy_document" "function" {
-  # The document: read and updated, never put anew, never deleted.
+  # The document: read and updated, never replaced, never deleted.
   statement {
     sid       = "Document"
     actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
-  # The journal's list. A scan names no keys, so the table is the narrowest there is.
+  # Listing the journal. A scan names no keys, so it can only be limited to the table.
   statement {
     sid       = "List"
     actions   = ["dynamodb:Scan"]
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "scheduler" {
       identifiers = ["scheduler.amazonaws.com"]
     }
 
-    # So that nobody else's schedule can borrow it.
+    # So that no other schedule can use it.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"

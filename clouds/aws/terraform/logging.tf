@@ -1,14 +1,14 @@
-# What the function says: no visitor is in it, see privacy.py.
+# The function's log. It has nothing about visitors, see privacy.py.
 resource "aws_cloudwatch_log_group" "function" {
   #checkov:skip=CKV_AWS_158:AWS's own key encrypts it, and nothing personal is in it.
-  #checkov:skip=CKV_AWS_338:A month is enough to find a fault; who needs a year sets it.
+  #checkov:skip=CKV_AWS_338:A month is enough to find a fault; set a year if you need it.
   name              = "/aws/lambda/${local.name}"
   retention_in_days = var.log_retention_days
 }
 
 locals {
-  # An error that the function itself answers, like 503 while the table is away, is a good answer to Lambda: so what
-  # visitors got is looked at as well.
+  # An error that the function itself answers, like 503 while the table is unavailable, is a normal answer for Lambda, so
+  # there is also an alarm for what visitors got.
   alarms = {
     errors = {
       namespace  = "AWS/Lambda"

@@ -1,7 +1,7 @@
-# The daily report and the alarms are two topics, so that the one can be left without the other. Nothing is mailed before
-# the link in each of AWS's first mails was opened.
+# The daily report and the alarms are two topics, so that one can unsubscribe from either. Nothing is mailed until the
+# link in each of AWS's first mails is opened.
 resource "aws_sns_topic" "report" {
-  #checkov:skip=CKV_AWS_26:It leaves as a plain mail anyway.
+  #checkov:skip=CKV_AWS_26:It is sent as a plain mail anyway.
   name         = "${local.name}-report"
   display_name = "Visitor counter"
 }
@@ -13,7 +13,7 @@ resource "aws_sns_topic_subscription" "report" {
 }
 
 resource "aws_sns_topic" "alarms" {
-  #checkov:skip=CKV_AWS_26:Alarms may not use AWS's own key, and one's own costs a dollar a month.
+  #checkov:skip=CKV_AWS_26:Alarms may not use AWS's own key, and your own key costs a dollar a month.
   name         = "${local.name}-alarms"
   display_name = "Visitor counter alarm"
 }
@@ -24,7 +24,7 @@ resource "aws_sns_topic_subscription" "alarms" {
   endpoint  = var.email
 }
 
-# Of the whole account, since a bill is: a first project should not come with a surprise.
+# For the whole account, as the bill is: a first project should not cost a surprise.
 resource "aws_budgets_budget" "month" {
   count = var.budget_usd > 0 ? 1 : 0
 

@@ -1,5 +1,5 @@
-# GitHub says in a signed token which repository and environment a job belongs to. AWS looks at it and hands out a session
-# of an hour, so there is no key to keep, or to lose.
+# GitHub signs a token that names a job's repository and environment. AWS checks it and gives out a session of an hour,
+# so there is no key to keep or lose.
 locals {
   with_github     = var.github_repository == "" ? 0 : 1
   with_plan       = var.github_repository == "" || var.state_bucket == "" ? 0 : 1
@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "github" {
       values   = ["sts.amazonaws.com"]
     }
 
-    # The environment's rules, set in GitHub, say who may use it and from which branch.
+    # The environment's rules in GitHub decide who may use it and from which branch.
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
@@ -48,7 +48,7 @@ resource "aws_iam_role" "pipeline" {
   max_session_duration = 3600
 }
 
-# Code, never settings or rights: who gets hold of the pipeline cannot give himself more.
+# Code, never settings or rights: whoever takes over the pipeline cannot get more rights.
 data "aws_iam_policy_document" "pipeline" {
   statement {
     actions = [
@@ -81,8 +81,8 @@ resource "aws_iam_role" "plan" {
   max_session_duration = 3600
 }
 
-# It plans from the state alone, so it can read that and ask AWS for nothing. The salt and the token are in there: whoever
-# may use the environment aws-plan may read them.
+# It plans from the state alone, so it can read only that. The state has the salt and the token: whoever may use the
+# environment aws-plan can read them.
 data "aws_iam_policy_document" "plan" {
   statement {
     actions   = ["s3:GetObject"]

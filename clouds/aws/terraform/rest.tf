@@ -1,4 +1,4 @@
-# gateway = "rest": a REST API, which answers 403 to what it does not know, and can ask for an API key.
+# gateway = "rest": a REST API, which answers 403 to unknown addresses, and can require an API key.
 locals {
   rest_paths = merge(local.contract, { for name in local.names : "/${name}" => local.contract["/counter"] })
 
@@ -55,9 +55,9 @@ resource "aws_api_gateway_deployment" "counter" {
   }
 }
 
-# A REST API's stage shows in the address, so this one is called v1.
+# A REST API's address contains the stage's name, so this stage is called v1.
 resource "aws_api_gateway_stage" "v1" {
-  #checkov:skip=CKV_AWS_73:X-Ray would keep the addresses that were called.
+  #checkov:skip=CKV_AWS_73:X-Ray would store the addresses that were called.
   #checkov:skip=CKV_AWS_76:An access log would hold addresses, browsers and visitor ids, which the counter never keeps.
   #checkov:skip=CKV_AWS_120:Each visit changes the answer.
   #checkov:skip=CKV2_AWS_4:The same as for the access log.

@@ -1,6 +1,6 @@
 # Calls the function directly, signed by AWS: no token, no gateway, and the path is in the event.
 resource "aws_scheduler_schedule" "report" {
-  #checkov:skip=CKV_AWS_297:AWS's own key encrypts it; what it says is the word report.
+  #checkov:skip=CKV_AWS_297:AWS's own key encrypts it, and it contains only the word report.
   count = var.schedule_report ? 1 : 0
 
   name                         = "${local.name}-report"
@@ -17,7 +17,7 @@ resource "aws_scheduler_schedule" "report" {
     role_arn = aws_iam_role.schedule[0].arn
     input    = jsonencode({ path = "/report" })
 
-    # A report of yesterday is of no use.
+    # A late report from yesterday is useless.
     retry_policy {
       maximum_event_age_in_seconds = 3600
       maximum_retry_attempts       = 3

@@ -1,7 +1,7 @@
-# The salt and the token have a home of their own in Parameter Store, where a lost state does not take them along. The
-# function gets them as encrypted settings. Terraform's state holds both in plain text, whatever made them: keep it private.
+# The salt and the token are in Parameter Store, so that a lost state does not lose them. The function gets them as
+# encrypted settings. Terraform's state has both in plain text: keep it private.
 
-# The salt is as long-lived as the table: with another one every visitor is new.
+# The salt must live as long as the table: with a different one every visitor is new.
 resource "aws_ssm_parameter" "salt" {
   #checkov:skip=CKV_AWS_337:AWS's own key encrypts it, which is free.
   name        = "/visitor-counter/${var.stage}/salt"

@@ -56,7 +56,7 @@ variable "allowed_origins" {
   type        = string
   default     = "*"
 
-  # The function checks the same; here it is said before anything is built.
+  # The function checks the same; this reports it before anything is built.
   validation {
     condition = trimspace(var.allowed_origins) == "*" || alltrue([
       for origin in split(",", var.allowed_origins) :
@@ -138,7 +138,7 @@ variable "settings" {
   type        = map(string)
   default     = {}
 
-  # The function says at /health what it cannot understand. Here are only those that the stack itself must know.
+  # The function reports invalid settings at /health. Only those that the stack itself must know are refused here.
   validation {
     condition = alltrue([
       for name in keys(var.settings) :

@@ -10,7 +10,7 @@ terraform {
   }
 }
 
-# How to sign in comes from outside, as for the aws command: a profile, a single sign-on, a role.
+# The sign-in comes from outside, as for the aws command: a profile, single sign-on, or a role.
 provider "aws" {
   region = var.region
 
@@ -25,10 +25,10 @@ provider "aws" {
 data "aws_caller_identity" "here" {}
 
 locals {
-  # Every name ends with the stage, so that two counters live side by side in one account.
+  # Every name ends with the stage, so that two counters can exist in one account.
   name    = "visitor-counter-${var.stage}"
   account = data.aws_caller_identity.here.account_id
 
-  # By its name: what refers to the function itself would show in the plan at each change of its code.
+  # By its name: a reference to the function itself would appear in the plan at each change of its code.
   function_arn = "arn:aws:lambda:${var.region}:${local.account}:function:${local.name}"
 }

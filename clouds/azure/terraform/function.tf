@@ -1,7 +1,7 @@
 # docs/decisions/0014-azure-plan.md says why this plan.
 resource "azurerm_service_plan" "counter" {
-  #checkov:skip=CKV_AZURE_212:It starts with none and stops with none.
-  #checkov:skip=CKV_AZURE_225:A zone that fails is a counter that waits.
+  #checkov:skip=CKV_AZURE_212:It scales from none and back to none.
+  #checkov:skip=CKV_AZURE_225:If a zone fails, the counter waits.
   name                = local.name
   resource_group_name = azurerm_resource_group.counter.name
   location            = azurerm_resource_group.counter.location
@@ -10,7 +10,7 @@ resource "azurerm_service_plan" "counter" {
   tags                = local.tags
 }
 
-# The salt is as long-lived as the table: with another one every visitor is new.
+# The salt must live as long as the table: with a different one every visitor is new.
 resource "random_password" "salt" {
   length  = 48
   special = false
@@ -33,7 +33,7 @@ resource "random_password" "report_token" {
 locals {
   report_token = var.report_token == "" ? random_password.report_token.result : var.report_token
 
-  # What the owner chose, without what is empty.
+  # The owner's settings, without empty ones.
   chosen = {
     for name, value in merge(
       {
@@ -47,7 +47,7 @@ locals {
     ) : name => value if value != ""
   }
 
-  # And what the stack knows. Whatever else the function reads has a good default.
+  # And what only the stack knows. Every other setting has a good default.
   settings = merge(local.chosen, {
     SALT           = var.salt == "" ? random_password.salt.result : var.salt
     REPORT_TOKEN   = local.report_token
@@ -56,9 +56,9 @@ locals {
     EMAIL_TO       = var.email
   })
 
-  # The platform's own. The storage account and the log are reached as the function's identity, without a key.
+  # The platform's settings. It accesses the storage account and the log as the function's identity, without a key.
   platform = {
-    # Empty, and here, because the provider would else write a connection string without a key over the three below.
+    # Set to nothing, because otherwise the provider would override the three below with a connection string without a key.
     AzureWebJobsStorage                       = ""
     AzureWebJobsStorage__accountName          = azurerm_storage_account.counter.name
     AzureWebJobsStorage__credential           = "managedidentity"
@@ -87,7 +87,7 @@ resource "azurerm_function_app_flex_consumption" "counter" {
   storage_authentication_type       = "UserAssignedIdentity"
   storage_user_assigned_identity_id = azurerm_user_assigned_identity.function.id
 
-  # Who deploys signs in with Entra ID; a publishing password is not taken.
+  # Deployments sign in with Entra ID; a publishing password is not accepted.
   https_only                                     = true
   webdeploy_publish_basic_authentication_enabled = false
 
@@ -98,8 +98,8 @@ resource "azurerm_function_app_flex_consumption" "counter" {
     identity_ids = [azurerm_user_assigned_identity.function.id]
   }
 
-  # No CORS here: the function answers it, and two Access-Control-Allow-Origin are one too many for a browser. No sign-in
-  # of the platform's either: visitors are anybody, and the owner has his token.
+  # No CORS here: the function answers it, and a browser refuses two Access-Control-Allow-Origin. No sign-in
+  # by the platform either: anybody may visit, and the owner has a token.
   site_config {
     application_insights_connection_string = azurerm_application_insights.counter.connection_string
     minimum_tls_version                    = "1.2"
@@ -107,7 +107,7 @@ resource "azurerm_function_app_flex_consumption" "counter" {
     http2_enabled                          = true
   }
 
-  # A first start without its rights would fail, and be tried again only later.
+  # A first start without its rights would fail, and the next try would come much later.
   depends_on = [
     azurerm_role_assignment.blobs,
     azurerm_role_assignment.tables,

@@ -1,4 +1,4 @@
-# Who the function is. It is made before the function, so that its rights are there when the function starts.
+# The function's identity. It is made before the function, so that its rights exist when the function starts.
 resource "azurerm_user_assigned_identity" "function" {
   name                = "${local.name}-function"
   resource_group_name = azurerm_resource_group.counter.name
@@ -6,7 +6,7 @@ resource "azurerm_user_assigned_identity" "function" {
   tags                = local.tags
 }
 
-# The platform needs it: its locks (the timer's is one), its keys, and the zip. The account is this counter's alone.
+# The platform needs it for its locks (such as the timer's), its keys, and the zip. The account holds only this counter.
 resource "azurerm_role_assignment" "blobs" {
   scope                = azurerm_storage_account.counter.id
   role_definition_name = "Storage Blob Data Owner"
@@ -14,7 +14,7 @@ resource "azurerm_role_assignment" "blobs" {
   principal_type       = "ServicePrincipal"
 }
 
-# The counter's table, which the function makes itself.
+# The counter's table, which the function creates.
 resource "azurerm_role_assignment" "tables" {
   scope                = azurerm_storage_account.counter.id
   role_definition_name = "Storage Table Data Contributor"
@@ -22,7 +22,7 @@ resource "azurerm_role_assignment" "tables" {
   principal_type       = "ServicePrincipal"
 }
 
-# Writes the log, and cannot read it.
+# May write the log, but not read it.
 resource "azurerm_role_assignment" "telemetry" {
   scope                = azurerm_application_insights.counter.id
   role_definition_name = "Monitoring Metrics Publisher"
@@ -30,7 +30,7 @@ resource "azurerm_role_assignment" "telemetry" {
   principal_type       = "ServicePrincipal"
 }
 
-# What sending a mail takes. Azure's own role for it, Communication and Email Service Owner, also reads keys and deletes.
+# The rights to send a mail. Azure's own role, Communication and Email Service Owner, may also read keys and delete.
 resource "azurerm_role_definition" "mail" {
   name              = "${local.unique}-mail"
   description       = "Sends mail through the visitor counter's Communication Services (${var.stage})"

@@ -1,6 +1,6 @@
-# What the function says: no visitor is in it, see privacy.py. The platform's own record of each request would hold the
-# place it came from; host.json keeps it off. Azure's HTTP log, which holds addresses, is written only where a diagnostic
-# setting asks for it, and there is none.
+# The function's log. It has nothing about visitors, see privacy.py. The platform's own record of each request would hold the
+# place it came from; host.json keeps it off. Azure writes its HTTP log, which has addresses, only with a diagnostic
+# setting, and there is none.
 resource "azurerm_log_analytics_workspace" "counter" {
   name                         = local.name
   resource_group_name          = azurerm_resource_group.counter.name
@@ -25,7 +25,7 @@ resource "azurerm_application_insights" "counter" {
   tags                          = local.tags
 }
 
-# Without this, what comes through Application Insights is kept for 90 days, whatever the workspace says.
+# Without this, Application Insights keeps its data for 90 days, whatever the workspace says.
 resource "azurerm_log_analytics_workspace_table" "telemetry" {
   for_each = toset(["AppDependencies", "AppExceptions", "AppMetrics", "AppPerformanceCounters", "AppRequests", "AppTraces"])
 
@@ -49,7 +49,7 @@ resource "azurerm_monitor_action_group" "owner" {
   }
 }
 
-# Two eyes. This one sees what visitors got, also when nothing was left to write a log.
+# Two alarms. This one sees what visitors got, even if the function could not write a log.
 resource "azurerm_monitor_metric_alert" "answers" {
   name                = "${local.name}-answers"
   resource_group_name = azurerm_resource_group.counter.name
@@ -63,7 +63,7 @@ resource "azurerm_monitor_metric_alert" "answers" {
   criteria {
     metric_namespace = "Microsoft.Web/sites"
     metric_name      = "Http5xx"
-    # Whether this kind of plan has the metric is told by the plan's first requests, not before.
+    # Only the first requests will show whether this kind of plan has the metric.
     skip_metric_validation = true
     aggregation            = "Total"
     operator               = "GreaterThan"
@@ -75,7 +75,7 @@ resource "azurerm_monitor_metric_alert" "answers" {
   }
 }
 
-# And this one what no visitor sees: a report that was not sent, a function that could not start.
+# And this one sees what no visitor does: a report that was not sent, a function that could not start.
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "errors" {
   count = var.log_alarm ? 1 : 0
 
@@ -102,7 +102,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "errors" {
   }
 }
 
-# Tells before a flood, or a slip, becomes a bill. Azure knows what was spent some hours later, and stops nothing.
+# Warns before a flood or a mistake becomes a bill. Azure knows the cost some hours later, and stops nothing.
 resource "azurerm_consumption_budget_resource_group" "counter" {
   count = var.budget == 0 ? 0 : 1
 

@@ -1,4 +1,4 @@
-# The daily report, by mail. The address it comes from is Azure's, so there is no domain to prove and no server to run.
+# The daily report, by mail. The sender's address is Azure's, so there is no domain to verify and no server to run.
 resource "azurerm_email_communication_service" "counter" {
   name                = local.unique
   resource_group_name = azurerm_resource_group.counter.name

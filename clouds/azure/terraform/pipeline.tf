@@ -1,5 +1,5 @@
-# GitHub says in a signed token which repository and environment a job belongs to. Entra ID looks at it and hands out a
-# session, so there is no key to keep, or to lose.
+# GitHub signs a token that names a job's repository and environment. Entra ID checks it and gives out a session, so there
+# is no key to keep or lose.
 locals {
   with_github = var.github_repository == "" ? 0 : 1
   with_plan   = var.github_repository == "" || var.state_container_id == "" ? 0 : 1
@@ -14,7 +14,7 @@ resource "azurerm_user_assigned_identity" "pipeline" {
   tags                = local.tags
 }
 
-# The environment's rules, set in GitHub, say who may use it and from which branch.
+# The environment's rules in GitHub decide who may use it and from which branch.
 resource "azurerm_federated_identity_credential" "pipeline" {
   count = local.with_github
 
@@ -26,7 +26,7 @@ resource "azurerm_federated_identity_credential" "pipeline" {
   subject             = "repo:${var.github_repository}:environment:azure-${var.stage}"
 }
 
-# Ships to this one function. The role is the narrowest of Azure's own that may; it may change the function's settings too.
+# Ships to this one function. It is Azure's narrowest role that may; it may also change the function's settings.
 resource "azurerm_role_assignment" "pipeline_function" {
   count = local.with_github
 
@@ -36,7 +36,7 @@ resource "azurerm_role_assignment" "pipeline_function" {
   principal_type       = "ServicePrincipal"
 }
 
-# `az` looks at the plan and the storage account of a function before it ships. No settings, keys or numbers are in this.
+# `az` reads a function's plan and storage account before it ships. This gives no access to settings, keys or numbers.
 resource "azurerm_role_assignment" "pipeline_group" {
   count = local.with_github
 
@@ -46,7 +46,7 @@ resource "azurerm_role_assignment" "pipeline_group" {
   principal_type       = "ServicePrincipal"
 }
 
-# To fetch the zip that ran before, and bring it back.
+# To fetch the previous zip for a rollback.
 resource "azurerm_role_assignment" "pipeline_package" {
   count = local.with_github
 
@@ -76,8 +76,8 @@ resource "azurerm_federated_identity_credential" "plan" {
   subject             = "repo:${var.github_repository}:environment:azure-plan"
 }
 
-# A plan compares with the state and asks Azure for nothing. The salt and the token are in the state, so who may use the
-# environment azure-plan may read them.
+# A plan compares with the state and does not query Azure. The state has the salt and the token: whoever may use the
+# environment azure-plan can read them.
 resource "azurerm_role_assignment" "plan_state" {
   count = local.with_plan
 

@@ -1,10 +1,10 @@
-# Holds the counter's table, the platform's own bookkeeping and the function's zip. Terraform does not make the table: the
-# function does, with its first visit, so no apply can ever write over the numbers.
+# Holds the counter's table, the platform's own data and the function's zip. The function makes the table, not Terraform,
+# so no apply can ever overwrite the numbers.
 resource "azurerm_storage_account" "counter" {
   #checkov:skip=CKV_AZURE_33:There are no queues.
   #checkov:skip=CKV_AZURE_59:Open to networks, closed without a token of Entra ID: a private network costs more than all the rest.
-  #checkov:skip=CKV_AZURE_206:Three copies in one place; the report mails another one every day.
-  #checkov:skip=CKV2_AZURE_1:Azure's own key encrypts it; a key of one's own is a thing more to lose, for salted hashes.
+  #checkov:skip=CKV_AZURE_206:There are three copies in one place, and the report mails another every day.
+  #checkov:skip=CKV2_AZURE_1:Azure's own key encrypts it; your own key is one more thing to lose, for salted hashes.
   #checkov:skip=CKV2_AZURE_33:The same.
   name                            = "vc${var.stage}${random_string.suffix.result}"
   resource_group_name             = azurerm_resource_group.counter.name
@@ -20,7 +20,7 @@ resource "azurerm_storage_account" "counter" {
   local_user_enabled              = false
   tags                            = local.tags
 
-  # Costs what a week of old zips weighs, which is next to nothing. Tables have neither this nor a way back in time.
+  # Costs the space of a week of old zips: next to nothing. Tables have neither this nor point-in-time restore.
   blob_properties {
     delete_retention_policy {
       days = 7
@@ -30,15 +30,15 @@ resource "azurerm_storage_account" "counter" {
     }
   }
 
-  # All the numbers are in here. The README says how to take the rest away, and this last if you mean it.
+  # All the numbers are in here. The README says how to remove the rest, and finally this.
   lifecycle {
     prevent_destroy = true
   }
 }
 
-# The platform keeps the zip that runs in here, as released-package.zip.
+# The platform keeps the current zip in here, as released-package.zip.
 resource "azurerm_storage_container" "package" {
-  #checkov:skip=CKV2_AZURE_21:A log of who reads the zip is no use.
+  #checkov:skip=CKV2_AZURE_21:A log of who reads the zip is useless.
   name                  = "package"
   storage_account_id    = azurerm_storage_account.counter.id
   container_access_type = "private"

@@ -15,12 +15,12 @@ terraform {
   }
 }
 
-# How to sign in comes from outside: `az login`, Cloud Shell, or GitHub's token in the pipeline.
+# The sign-in comes from outside: `az login`, Cloud Shell, or GitHub's token in the pipeline.
 provider "azurerm" {
   subscription_id = var.subscription_id
 
   features {
-    # Azure would make an alert and a group of its own, which Terraform does not know and could not take away.
+    # Otherwise Azure makes its own alert and group, which Terraform does not know and could not remove.
     application_insights {
       disable_generated_rule = true
     }
@@ -40,7 +40,7 @@ resource "azurerm_resource_group" "counter" {
   tags     = local.tags
 }
 
-# Some names are addresses, and are taken once in the whole of Azure.
+# Some names are addresses, and must be unique in all of Azure.
 resource "random_string" "suffix" {
   length  = 6
   upper   = false
@@ -48,7 +48,7 @@ resource "random_string" "suffix" {
 }
 
 locals {
-  # Every name has the stage in it, so that two counters live side by side in one subscription.
+  # Every name has the stage in it, so that two counters can exist in one subscription.
   name   = "visitor-counter-${var.stage}"
   unique = "counter-${var.stage}-${random_string.suffix.result}" # at most 30: the platform tells apps apart by 32
 
