@@ -1,12 +1,12 @@
 """Stores the document and the journal in one partition of an Azure Storage table.
 
 | port    | request                                       | our Conflict                                      |
-|---------|-----------------------------------------------|---------------------------------------------------| | read
-| GET of the row                                |                                                   | | write   | merge
-`if-match: ETAG`, or insert             | 412; 409 EntityAlreadyExists; 404: the row is gone | | append  | insert of an
-empty row, everything in its key | none: EntityAlreadyExists means that it is there  | | entries | query of a range of
-keys                      |                                                   | | remove  | batches of at most 100
-deletes                |                                                   |
+|---------|-----------------------------------------------|---------------------------------------------------|
+| read    | GET of the row                                |                                                   |
+| write   | merge `if-match: ETAG`, or insert             | 412; 409 EntityAlreadyExists; 404: the row is gone |
+| append  | insert of an empty row, everything in its key | none: EntityAlreadyExists means that it is there  |
+| entries | query of a range of keys                      |                                                   |
+| remove  | batches of at most 100 deletes                |                                                   |
 
 The SDK's retries are off, and so are redirects and the account's second region. If the answer to a conditional write
 was lost, the SDK would send it again, get a 412 because of its own write, and make the caller count twice.
