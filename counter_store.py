@@ -214,7 +214,9 @@ class CounterStore:
         if attempts:
             tally = self._with(tally, attempts)
         requests = self._store.requests + 1
-        is_close = bool(attempts and attempts.races) or self._contention.is_close(base.tally, base.version, at)
+        is_close = bool(attempts and attempts.races) or self._contention.is_close(
+            base.tally, base.version, at, self._store.round_trip
+        )
         crowd_at = at if is_close else base.tally.crowd_at
         if crowd_at is not None and listing is not None and is_folded and abs(at - crowd_at) >= QUIET_SECONDS:
             crowd_at = None

@@ -7,20 +7,26 @@ from collections.abc import Callable
 from counter.store import PAGE
 from counter.tally import Tally
 
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.25
 """Two containers' writes closer together than this are a crowd, and the later one notes it in the document."""
 
-STREAM_SECONDS = 0.08
-"""The same for two writes of one container, from the answer to the first to the start of the second."""
+STREAM_TRIPS = 2
+"""The same for two writes of one container, in round trips: in less time no other container can read and write."""
 
 FRESH_SECONDS = 1.0
 """A container appends to the journal only while the note of a crowd is no older than this."""
 
+SLOW_TRIPS = 3
+MAX_SLOW_SECONDS = 3.0
+"""On a slow store both times are as long as this many round trips (a write in vain, the other's write, a reading), up
+to this many seconds."""
+
 STAY_SECONDS = 1.0
 """After an append, a container appends its next visits as well for this long, or at random up to twice as long."""
 
-QUIET_SECONDS = 4.0
-"""After this time no container that saw the note still appends, even with slow requests, so it may be cleared."""
+QUIET_SECONDS = 8.0
+"""After this time no container that saw the note still appends, even with slow requests, so it may be cleared: at most
+MAX_SLOW_SECONDS until it is seen, twice STAY_SECONDS, and the time of a request."""
 
 LOOK_SECONDS = 1.5
 """The shortest time between two listings of the journal, for each PAGE of entries in it."""
@@ -28,8 +34,15 @@ LOOK_SECONDS = 1.5
 LARGE_CROWD = 50
 """If a listing finds this many entries, the next one comes three times as soon."""
 
-VISITS_A_LOOK = 64
-"""How many visits pay for one listing that finds nothing: 1.6 % of a request each."""
+VISITS_A_LOOK = 128
+"""How many visits pay for one listing that finds nothing: 0.8 % of a request each."""
+
+BLINK_TRIPS = (1.5, 2)
+"""How old the note may be that sends a visit away from the document, in round trips, after one conflict and after more:
+a crowd writes all the time, two visits in the same moment do not."""
+
+CALL_SECONDS = 0.01
+"""What the platform may need between two calls of one container, in addition to both."""
 
 _NEVER = float("-inf")
 
@@ -38,7 +51,7 @@ class ContentionPolicy:
     """One container's view of the crowd. `clock` returns monotonic seconds, `jitter` a number from 0 to 1.
 
     A listing that finds entries is free. One that finds none is paid with credit that visits earn, so its cost per
-    visit is the same at any rate. A container starts with credit for four, and lists without another reason at five."""
+    visit is the same at any rate. A container starts with credit for two, and lists without another reason at three."""
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
         self._clock = clock
@@ -48,7 +61,7 @@ class ContentionPolicy:
         self._wrote_at = _NEVER
         self._wrote_version: str | None = None
         self._next_look = _NEVER
-        self._credit = 4 * VISITS_A_LOOK
+        self._credit = 2 * VISITS_A_LOOK
         self.expects_entries = False
 
     def stays_away(self) -> bool:
@@ -57,25 +70,26 @@ class ContentionPolicy:
 
     def leaves(self, tally: Tally, moment: float, conflicts: int, round_trip: float) -> bool:
         """Whether a visit at `moment` (unix seconds) with this many conflicts goes to the journal: only if `tally` has
-        the note of a crowd, so that every container that reads it knows to list the journal. After a single conflict
-        the note must be as new as one made during the visit's last requests, of `round_trip` seconds each.
+        the note of a crowd, so that every container that reads it knows to list the journal. A container that is not in
+        the crowd yet asks for a note as new as one made during the visit's last requests, of `round_trip` seconds each.
         """
         if tally.crowd_at is None or not (conflicts or self._left):
             return False
-        fresh = FRESH_SECONDS if conflicts > 1 or self._left else min(FRESH_SECONDS, 1.5 * round_trip + 0.01)
+        limit = _scaled(FRESH_SECONDS, round_trip)
+        fresh = limit if self._left else min(limit, BLINK_TRIPS[conflicts > 1] * round_trip + CALL_SECONDS)
         return abs(moment - tally.crowd_at) < fresh
 
-    def is_close(self, tally: Tally, version: str | None, moment: float) -> bool:
+    def is_close(self, tally: Tally, version: str | None, moment: float, round_trip: float) -> bool:
         """Whether a write at `moment` based on this `version` is close to the previous write."""
         if version is not None and version == self._wrote_version:
-            return self._clock() - self._wrote_at < STREAM_SECONDS
-        return tally.written_at is not None and abs(moment - tally.written_at) < CLOSE_SECONDS
+            return self._clock() - self._wrote_at < STREAM_TRIPS * round_trip + CALL_SECONDS
+        return tally.written_at is not None and abs(moment - tally.written_at) < _scaled(CLOSE_SECONDS, round_trip)
 
     def should_look(self, tally: Tally) -> bool:
         """Whether a visit based on `tally` lists the journal before it is written."""
         now = self._clock()
-        self._credit = min(self._credit + 1, 5 * VISITS_A_LOOK)
-        if self._credit == 5 * VISITS_A_LOOK:
+        self._credit = min(self._credit + 1, 3 * VISITS_A_LOOK)
+        if self._credit == 3 * VISITS_A_LOOK:
             return True
         if now < self._next_look:
             return False
@@ -84,7 +98,7 @@ class ContentionPolicy:
 
     def looked(self, entries: int) -> None:
         """Note that a visit listed the journal and found this many entries."""
-        if not entries or self._credit == 5 * VISITS_A_LOOK:
+        if not entries or self._credit == 3 * VISITS_A_LOOK:
             self._credit -= VISITS_A_LOOK
         pause = LOOK_SECONDS / 3 if LARGE_CROWD <= entries < PAGE else LOOK_SECONDS * max(1, entries // PAGE)
         self._next_look = self._clock() + pause
@@ -102,3 +116,7 @@ class ContentionPolicy:
         if left:
             self._stays_until = self._clock() + STAY_SECONDS * (1 + self._jitter())
         self._left = self.expects_entries = True
+
+
+def _scaled(seconds: float, round_trip: float) -> float:
+    return max(seconds, min(SLOW_TRIPS * round_trip, MAX_SLOW_SECONDS))

@@ -8,6 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
 PAUSE = 0.05
+DRIP_SECONDS = 60.0
+DRIP = b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * int(DRIP_SECONDS / PAUSE) + b"\r\nContent-Length: 2\r\n\r\n{}"
+"""An answer that is whole after this time. A bounded call ends long before half of it on any machine."""
 
 
 class _Handler(BaseHTTPRequestHandler):

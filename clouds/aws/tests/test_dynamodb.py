@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from dripping import dripping
+from dripping import DRIP, DRIP_SECONDS, dripping
 from engines import cannot
 
 from clouds import packing
@@ -419,13 +419,13 @@ def test_what_goes_wrong_is_translated(documents: DynamoDB, proxy: DynamoDBProxy
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_answer_that_drips_is_left_in_time(table: str, operation: str) -> None:
     """An answer that arrives byte by byte takes no longer than the call may, and leaves a doubt."""
-    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
+    with dripping(DRIP) as url:
         client = connect("dynamodb", REGION, url, seconds=3, session=SESSION)
         begun = time.monotonic()
         with pytest.raises(Unavailable) as left:
             OPERATIONS[operation](DynamoDB(client, table, "counter"), 0.3)
 
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < DRIP_SECONDS / 2
     assert left.value.in_doubt is True
 
 
