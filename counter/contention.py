@@ -37,9 +37,9 @@ LARGE_CROWD = 50
 VISITS_A_LOOK = 128
 """How many visits pay for one listing that finds nothing: 0.8 % of a request each."""
 
-BLINK_TRIPS = (1.5, 2)
-"""How old the note may be that sends a visit away from the document, in round trips, after one conflict and after more:
-a crowd writes all the time, two visits in the same moment do not."""
+BLINK_TRIPS = {1: 1.5, 2: 2.0}
+"""By the number of conflicts, how old the note may be, in round trips: a crowd writes all the time, two visits at the
+same moment do not. From the third conflict on FRESH_SECONDS apply, for clocks may differ."""
 
 CALL_SECONDS = 0.01
 """What the platform may need between two calls of one container, in addition to both."""
@@ -70,14 +70,15 @@ class ContentionPolicy:
 
     def leaves(self, tally: Tally, moment: float, conflicts: int, round_trip: float) -> bool:
         """Whether a visit at `moment` (unix seconds) with this many conflicts goes to the journal: only if `tally` has
-        the note of a crowd, so that every container that reads it knows to list the journal. A container that is not in
-        the crowd yet asks for a note as new as one made during the visit's last requests, of `round_trip` seconds each.
+        the note of a crowd, so that every container that reads it knows to list the journal. After one or two conflicts
+        the note must be as new as one made during the visit's last requests, of `round_trip` seconds each.
         """
         if tally.crowd_at is None or not (conflicts or self._left):
             return False
         limit = _scaled(FRESH_SECONDS, round_trip)
-        fresh = limit if self._left else min(limit, BLINK_TRIPS[conflicts > 1] * round_trip + CALL_SECONDS)
-        return abs(moment - tally.crowd_at) < fresh
+        if not self._left and conflicts in BLINK_TRIPS:
+            limit = min(limit, BLINK_TRIPS[conflicts] * round_trip + CALL_SECONDS)
+        return abs(moment - tally.crowd_at) < limit
 
     def is_close(self, tally: Tally, version: str | None, moment: float, round_trip: float) -> bool:
         """Whether a write at `moment` based on this `version` is close to the previous write."""
