@@ -1,6 +1,6 @@
 /*! visitor-counter, UPL-1.0 */
-// For pages and themes made for busuanzi or Vercount: fills their elements and shows their containers, as their own
-// scripts do. Served behind the element, which does the counting: <script async src="https://host/v1/busuanzi.js">.
+// For pages and themes made for Busuanzi or Vercount: fills their elements and shows their containers, as their own
+// scripts do. Served after the element's code, which does the counting: <script async src="https://host/v1/busuanzi.js">.
 {
   const numbers = {site_pv: "count", site_uv: "unique", page_pv: "page"}
   const script = document.currentScript
@@ -31,7 +31,7 @@
     answer = detail
     fill()
   })
-  // A theme that changes its pages by script brings new elements.
+  // A theme that changes its pages by script adds new elements.
   new MutationObserver(fill).observe(document.documentElement, {childList: true, subtree: true})
   document.documentElement.append(counter)
 }

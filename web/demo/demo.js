@@ -15,7 +15,7 @@
     let done = "Copied"
     try {
       await navigator.clipboard.writeText(snippet)
-    } catch { // not allowed, or no secure context: select it, and Ctrl+C does the rest
+    } catch { // not allowed, or no secure context: select it for Ctrl+C
       getSelection().selectAllChildren(byId("snippet"))
       done = "Selected"
     }
@@ -23,7 +23,7 @@
     setTimeout(() => { byId("copy").textContent = "Copy" }, 2000)
   })
 
-  // Visiting again is loading again: this page counts reloads, too.
+  // Visiting again means reloading: this page counts reloads, too.
   byId("again").addEventListener("click", () => location.reload())
   byId("other").addEventListener("click", () => {
     try { localStorage.removeItem("visitor-counter id") } catch { /* no id to forget */ }
@@ -47,8 +47,8 @@
     byId("said").textContent = "The counter did not answer. On your own page a visitor would not notice."
   })
 
-  // Asked for after the visit, and past the browser's cache, so it shows the same number. Where there is no badge, its
-  // card makes room for the others.
+  // Requested after the visit and without the browser's cache, so it shows the same number. Without a badge its card is
+  // hidden.
   const badge = byId("badge")
   badge.addEventListener("error", () => { byId("badge-card").hidden = true })
   byId("count").addEventListener("load", ({detail}) => { badge.src = `/v1/badge.svg?at=${detail.count}` })
