@@ -48,8 +48,8 @@ class Store(Protocol):
     """Stores visits; counter_store implements it. `at` is in unix seconds, `deadline` in monotonic seconds. Every
     method raises StoreError."""
 
-    def keep(self, visit: Visit, at: float, deadline: float) -> Tally | None:
-        """Count `visit` exactly once, and return the tally to show, or None if none could be read."""
+    def keep(self, visit: Visit, at: float, deadline: float) -> Tally:
+        """Count `visit` exactly once, and return the tally to show."""
 
     def read(self, deadline: float) -> Tally:
         """The tally, without counting anything."""
@@ -117,7 +117,8 @@ class Api:
     def _counter(self, request: Request) -> Answer:
         form = request.query.get("as")
         if form == "shields":
-            return 200, self._shields(request), {}
+            badge, tally = Badge.of(request.query), self._store.read(request.deadline)
+            return 200, shields(badge, tally, str(self._today().date())), {}
         view = PageView.read(request)
         counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on == "GET")
         if counts and not view.peek:
@@ -138,9 +139,6 @@ class Api:
             source=view.source,
             names_id=_visit_id(f"{request.id}:page"),
         )
-
-    def _shields(self, request: Request) -> bytes:
-        return shields(Badge.of(request.query), self._store.read(request.deadline), str(self._today().date()))
 
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)

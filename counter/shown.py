@@ -15,23 +15,26 @@ _PERIODS = {"today": "day", "week": "week", "month": "month"}
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
 
 
-def shown(tally: Tally | None, view: PageView, reason: str | None, now: datetime, form: str | None) -> dict[str, Any]:
-    """The answer to `view` at `now` in the owner's time zone: the totals, None for unknown ones, with `count` first,
-    and the `reason` if it was not counted. `form` is a name under which the count appears again."""
-    count = tally.pageviews if tally else None
+def shown(tally: Tally, view: PageView, reason: str | None, now: datetime, form: str | None) -> dict[str, Any]:
+    """The answer to `view` at `now` in the owner's time zone: the totals, with `count` first, and the `reason` if it
+    was not counted. `form` is a name under which the count appears again."""
+    today = str(now.date())
     answer: dict[str, Any] = {
-        "count": count,
-        "unique": tally.unique if tally else None,
+        "count": tally.pageviews,
+        "unique": tally.unique,
         "ok": True,
         "status": "success",
         "counted": reason is None,
-        "updatedAt": tally.updated_at if tally else None,
+        "updatedAt": tally.updated_at,
         "timestamp": iso(now),
-        **{name: _period(tally, kind, str(now.date())) for name, kind in _PERIODS.items()},
+        **{
+            name: {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}
+            for name, kind in _PERIODS.items()
+        },
     }
     if view.page is not None:
-        answer["page"] = {"path": view.page, "count": tally.pages.count(view.page) if tally else None}
-    if tally and tally.unique_is_estimate:
+        answer["page"] = {"path": view.page, "count": tally.pages.count(view.page)}
+    if tally.unique_is_estimate:
         answer["uniqueIsEstimate"] = True
     if reason is not None:
         answer["reason"] = reason
@@ -39,13 +42,13 @@ def shown(tally: Tally | None, view: PageView, reason: str | None, now: datetime
     if ignored := view.ignored if named or form is None else (*view.ignored, "as"):
         answer["ignored"] = ignored
     if named and form not in (*answer, "requestId"):
-        answer[str(form)] = count
+        answer[str(form)] = tally.pageviews
     return answer
 
 
-def number(tally: Tally | None) -> bytes:
+def number(tally: Tally) -> bytes:
     """The count alone as JSON."""
-    return json.dumps(tally.pageviews if tally else None).encode()
+    return json.dumps(tally.pageviews).encode()
 
 
 def shields(badge: Badge, tally: Tally, today: str) -> bytes:
@@ -57,9 +60,3 @@ def shields(badge: Badge, tally: Tally, today: str) -> bytes:
 def iso(moment: datetime) -> str:
     """A moment as ISO 8601 in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _period(tally: Tally | None, kind: str, today: str) -> dict[str, int | None]:
-    if tally is None:
-        return {"count": None, "visitors": None}
-    return {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}
