@@ -83,11 +83,11 @@ class StandIn:
 
     @property
     def calls(self) -> int:
-        """Requests in this life, as far as it was asked."""
+        """How many requests this process has answered since its last start, as of its last status."""
         return self._current["requests"].total()
 
     async def start(self) -> None:
-        """Starts it; again on the port it had."""
+        """Start it, after a restart on the same port."""
         async with self._lock:
             await self._start()
 
