@@ -33,6 +33,11 @@ def visitor_hash(salt: str, vid: str) -> str:
     return hashlib.sha256(f"{salt}:{vid}".encode()).hexdigest()
 
 
+def names_id(salt: str, visit_id: str) -> str:
+    """The id of a visit's journal entry for page and source. Only who knows `salt` can connect it with the visit."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"page:{salt}:{visit_id}".encode()).digest()[:9]).decode("ascii")
+
+
 class Sketch:
     """A HyperLogLog sketch of visitor hashes. Immutable."""
 

@@ -24,7 +24,7 @@ from counter.shown import iso, number, shields, shown
 from counter.stats import TABLES, as_csv, stats
 from counter.store import StoreError
 from counter.tally import Tally, Visit
-from privacy import visitor_hash
+from privacy import names_id, visitor_hash
 
 SERVICE = "visitor-counter"
 
@@ -130,14 +130,15 @@ class Api:
 
     def _visit(self, request: Request, view: PageView) -> Visit:
         reason = reason_not_to_count(view, request, self.settings)
+        visit_id, salt = _visit_id(request.id), self.settings.salt.reveal()
         return Visit(
-            id=_visit_id(request.id),
+            id=visit_id,
             day=str(self._today().date()),
-            visitor=visitor_hash(self.settings.salt.reveal(), view.vid) if view.vid and not reason else None,
+            visitor=visitor_hash(salt, view.vid) if view.vid and not reason else None,
             reason=reason,
             page=view.page,
             source=view.source,
-            names_id=_visit_id(f"{request.id}:page"),
+            names_id=names_id(salt, visit_id),
         )
 
     def _badge(self, request: Request) -> Answer:

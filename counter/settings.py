@@ -121,7 +121,7 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """How much the document may hold."""
-        return Limits(self.seen_limit, self.history_days, self.pages, self.page_list, self.timezone)
+        return Limits(self.seen_limit, self.history_days, self.pages, self.page_list, self.timezone, self.salt.reveal())
 
     @property
     def warnings(self) -> tuple[str, ...]:

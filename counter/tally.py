@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -17,7 +17,7 @@ from counter.history import History, periods, plus
 from counter.people import People
 from counter.ranking import Ranking
 from counter.visit import ELSEWHERE, Visit
-from privacy import Seen
+from privacy import Seen, names_id
 
 __all__ = ["Limits", "Tally", "Visit"]
 
@@ -33,14 +33,16 @@ _NO_VIEW = {"pageviews": 0, "newVisitors": 0}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a document: exact visitor hashes, days of history, pages, and which pages are always kept; and the
-    owner's time zone, which decides when days begin."""
+    """The limits of a document: exact visitor hashes, days of history, pages, and which pages are always kept; the
+    owner's time zone, which decides when days begin; and the salt, which connects a visit with its page in the journal.
+    """
 
     seen: int = 400
     days: int = 400
     pages: int = 200
     page_list: frozenset[str] = frozenset()
     timezone: tzinfo = UTC
+    salt: str = field(default="", repr=False)
 
     def date(self, at: float) -> str:
         """The owner's date at `at`, in unix seconds."""
@@ -195,6 +197,9 @@ class Tally:
         today = max((visit.day for visit in visits), default=None) if at is None else limits.date(at)
         draft = _Draft(self, limits, today, at)
         known = {*self.recent, *self.folded}
+        if any(not visit.is_view for visit in visits):
+            # A visit that was written to the document brought its page and source along.
+            known.update(names_id(limits.salt, visit_id) for visit_id in self.recent)
         folded = dict.fromkeys(known_id for known_id in self.folded if known_id not in forget)
         for visit in visits:
             if visit.id not in known:

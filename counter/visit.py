@@ -22,8 +22,8 @@ _ENTRY = re.compile(
 class Visit:
     """One page view: a unique id, the owner's date (YYYY-MM-DD), the visitor's hash if the browser sent an id, the
     reason if it is not counted (`crawler`, `prefetch`), and the page and the source if they were sent. `names_id` is
-    the id of the journal entry for page and source, which is separate from the visitor's; only the call's own id
-    connects the two. `is_view` is false for that second entry."""
+    the id of the journal entry for page and source, which is separate from the visitor's; only the salt connects the
+    two (privacy.names_id). `is_view` is false for that second entry."""
 
     id: str
     day: str

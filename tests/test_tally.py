@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from counter.history import FILTERED_DAYS
 from counter.names import page_path, source_host
+from counter.ranking import Ranking
 from counter.settings import MAX_HISTORY_DAYS, MAX_SEEN_LIMIT
 from counter.tally import RECENT, REQUEST_MONTHS, Limits, Tally, Visit
+from privacy import names_id
 
 AT = 1790000000
 LIMITS = Limits()
@@ -34,6 +36,11 @@ def visits(draw: st.DrawFn, most: int = 30) -> list[Visit]:
         Visit(f"id{number}", day, visitor if reason is None else None, reason)
         for number, (day, visitor, reason) in enumerate(drawn)
     ]
+
+
+def named(ranking: Ranking) -> set[str]:
+    """Return the names it knows."""
+    return {*ranking.names, *ranking.probation}
 
 
 def all_of(tally: Tally, some: Sequence[Visit], limits: Limits = LIMITS) -> Tally:
@@ -327,6 +334,28 @@ def test_parts_add_up_to_the_visit(some: list[Visit], chance: random.Random) -> 
     for one, other in ((folded.pages, whole.pages), (folded.sources, whole.sources)):
         assert one.views[0] == other.views[0]
         assert one.other[0] + sum(row[0] for row in one.names.values()) == other.views[0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(entries, min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_a_page_counts_once_however_its_visit_is_delivered(some: list[Visit], chance: random.Random) -> None:
+    """A call that is delivered twice, to the document and through the journal, in any order, counts view, page and
+    source once."""
+    limits = replace(LIMITS, salt="salt")
+    some = [replace(visit, id=f"v{n}", names_id=names_id("salt", f"v{n}")) for n, visit in enumerate(some)]
+    expected = all_of(Tally.empty(), some)
+    tally = Tally.empty()
+    for visit in chance.choices(some, k=3 * len(some)) + some:
+        if chance.random() < 0.5:
+            tally = tally.fold(visit.parts(), limits)
+        elif not tally.has(visit.id):
+            tally = tally.add(visit, AT, limits)
+
+    assert sums(tally) == sums(expected)
+    for one, other in ((tally.pages, expected.pages), (tally.sources, expected.sources)):
+        assert one.views[0] == other.views[0]
+        assert one.other[0] + sum(row[0] for row in one.names.values()) == other.views[0]
+        assert {name: one.count(name) for name in named(other)} == {name: other.count(name) for name in named(other)}
 
 
 def test_without_its_second_entry_a_page_is_in_other() -> None:
