@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +79,7 @@ class Counter:
         self.settings = Settings.read(
             Environment({"SALT": "salt-for-the-tests", **environment}), free_requests=FREE_REQUESTS
         )
-        keeping = CounterStore(self.store, self.settings.limits, sleep=lambda seconds: None)
+        keeping = CounterStore(self.store, self.settings.limits, clock=lambda: 0.0, sleep=lambda seconds: None)
         self.api = Api(self.settings, keeping, lambda: self.papers if topic else nowhere(), lambda: self.now)
         self._ids = itertools.count(1)
 
@@ -93,7 +92,7 @@ class Counter:
     ) -> Response:
         """Return the answer to one request; without a URL it is a direct call."""
         lower = {name.lower(): value for name, value in (headers or {}).items()}
-        return self.api.answer(Request(method, url, f"call-{next(self._ids)}", time.monotonic() + 20, lower, body))
+        return self.api.answer(Request(method, url, f"call-{next(self._ids)}", 20.0, lower, body))
 
     def told(
         self,

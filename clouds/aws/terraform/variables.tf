@@ -36,7 +36,7 @@ variable "zip" {
 
   validation {
     condition     = fileexists(var.zip)
-    error_message = "The file named by zip does not exist. Make it in the repository's root: python -m clouds.bundle aws --zip build/aws.zip"
+    error_message = "zip must name a file that exists. Make it in the repository's root: python -m clouds.bundle aws --zip build/aws.zip"
   }
 }
 

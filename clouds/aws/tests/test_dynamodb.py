@@ -407,9 +407,9 @@ def test_what_goes_wrong_is_translated(documents: DynamoDB, proxy: DynamoDBProxy
     kind, unclear = ANSWERS[fault]
     begun = time.monotonic()
     with pytest.raises(kind) as raised:
-        OPERATIONS[operation](documents, 0.3)
+        OPERATIONS[operation](documents, 0.3 if fault == "hang" else TIMEOUT)
 
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < 15  # an engine that hangs would never answer
     assert getattr(raised.value, "in_doubt", None) is unclear
     assert proxy.requests.total() == 1
     assert raised.value.__cause__ is not None

@@ -126,7 +126,7 @@ def test_the_rights_are_those_in_the_readme() -> None:
         for name, block in blocks(TERRAFORM["identity.tf"], 'resource "azurerm_role_assignment"').items()
         if name != "owner"
     }
-    named = {found[1] or f"a role of its own, `{found[2]}`" for found in roles if found}
+    named = {found[1] or f"a custom role, `{found[2]}`" for found in roles if found}
     table = README.split("## What the function may do")[1].split("\n## ")[0]
     explained = {line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")} - {"role"}
 
