@@ -164,6 +164,7 @@ def test_all_of_it_is_byte_code_that_is_never_checked(small: tuple[str, Path]) -
         assert str(tree).encode() not in code
 
 
+@pytest.mark.slow
 def test_byte_code_of_another_python_is_a_clear_error(small: tuple[str, Path], tmp_path: Path) -> None:
     """A package without its source says that the wrong Python runs it; it is not half imported."""
     _, tree = small

@@ -260,6 +260,7 @@ def test_a_job_that_fails_fails_the_workflow(
     assert "The job job-1 of the stack ended as FAILED." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, missing, said",
     [

@@ -390,6 +390,7 @@ def test_what_the_log_says_names_nobody(function: Function) -> None:
     assert "127.0.0.1" not in log
 
 
+@pytest.mark.slow
 def test_counts_survive_a_restart(function: Function) -> None:
     """What was counted is there for containers that come later."""
     for number in range(3):

@@ -77,6 +77,7 @@ def storage(engine: Azurite) -> TableStorage:
     return TableStorage(admin.table(here, connection_verify=str(next(engine.folder.glob("ca-*.pem")))))
 
 
+@pytest.mark.slow
 def test_a_login_opens_the_table(engine: Azurite, az: Path) -> None:
     """With a sign-in of the Azure CLI and no key, the owner reads and writes the document."""
     installed(az, token_answer("https://storage.azure.com"))

@@ -269,6 +269,7 @@ def test_nothing_is_logged_of_a_visitor(azure: Azure) -> None:
     assert "AccountKey" not in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config, word",
     [

@@ -159,6 +159,7 @@ def storage(machine: Machine, engine: Azurite, **more: str) -> Iterator[TableSto
         yield TableStorage(table)
 
 
+@pytest.mark.slow
 def test_the_token_opens_the_table(machine: Machine, engine: Azurite) -> None:
     """Without any key, the token from inside the machine lets the function in; it is asked for once."""
     with storage(machine, engine) as own:

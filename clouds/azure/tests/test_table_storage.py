@@ -311,6 +311,7 @@ class TestTheJournal:
 
         assert storage.entries(TIMEOUT) == ["0005", "kept"]
 
+    @pytest.mark.slow
     def test_two_remove_the_same_at_once(self, engine: Azurite, table: TableClient, name: str) -> None:
         """Eight that remove the same entries at the same moment all succeed, and nothing is left."""
         storage = TableStorage(table)
