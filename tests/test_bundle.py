@@ -187,6 +187,12 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.parametrize("cloud", ["oracle", *CLOUDS])
+def test_no_recipe_allows_a_large_bundle(cloud: str) -> None:
+    """Each cold start loads the files, so they are 25 MB at most; a larger bundle is not made."""
+    assert Recipe.read(cloud).largest <= 25_000_000
+
+
 @pytest.mark.slow
 def test_what_is_too_large_is_refused(build: Build, tmp_path: Path) -> None:
     """A bundle that outgrew its limit is an error while it is made."""

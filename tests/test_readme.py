@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -14,6 +15,9 @@ from urllib.request import Request, urlopen
 import pytest
 from engines import CLOUDS
 
+from bench.__main__ import sections
+from bench.cost import Prices
+from clouds.admin import arguments
 from clouds.oracle.function.settings import OracleSettings
 from clouds.oracle.laptop.serving import Serving
 from counter.settings import Settings
@@ -65,18 +69,30 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield serving
 
 
-@pytest.mark.parametrize("line", curls())
-def test_curl_lines_answer(here: Serving, line: str) -> None:
-    """Every curl line of the README gets a good answer, as it stands there."""
+def asked(here: Serving, line: str) -> tuple[str, dict[str, object]]:
+    """Send the request of a curl command, and return its path with the answer."""
     words = [word.replace("$REPORT_TOKEN", TOKEN) for word in shlex.split(line, comments=True)[1:]]
+    options = dict(pairwise(words))
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
-    address = urlsplit(words[-1])
+    (address,) = (urlsplit(word) for word in words if word.startswith("http"))
+    path = f"{address.path}?{address.query}"
 
-    request = Request(f"{here.url}{address.path}?{address.query}", headers=headers)
-    with urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
-        if answer.headers["Content-Type"] == "application/json":
-            json.load(answer)
+    with urlopen(Request(here.url + path, method=options.get("-X", "GET"), headers=headers), timeout=20) as answer:
+        content = answer.read()
+        is_json = answer.headers["Content-Type"] == "application/json"
+        return path, json.loads(content) if is_json else {}
+
+
+def test_the_curl_lines_do_what_they_say(here: Serving) -> None:
+    """In the order in which the README gives them: one counts, one only reads, and the counter is healthy."""
+    answers = [asked(here, line) for line in curls()]
+    counted = [answer for path, answer in answers if path == "/v1/counter?"]
+    read = [answer for path, answer in answers if "peek=1" in path]
+
+    assert [answer["count"] for answer in counted] == [1]
+    assert [(answer["count"], answer["counted"]) for answer in read] == [(1, False)]
+    assert all(answer.get("ok", True) for _, answer in answers)
+    assert [path for path, _ in answers if "/health" in path]
 
 
 def makes(text: str) -> set[str]:
@@ -109,6 +125,17 @@ def test_the_modules_of_a_page_exist(page: Path) -> None:
     run = modules(r"python[\d.]*", page.read_text())
 
     assert [name for name in run if importlib.util.find_spec(name) is None] == []
+
+
+@every_page
+def test_the_options_of_a_page_are_understood(page: Path) -> None:
+    """Every `clouds.admin` command of a page is one, and every table that `make bench` is asked for can be made."""
+    text = page.read_text()
+    for command in re.findall(r"python -m clouds\.admin (\S+ [^`\n|]+)", text):
+        arguments().parse_args(shlex.split(re.sub(r"\bN\b", "1", command)))
+    tables = {name for names in re.findall(r"--only ([\w,]+)", text) for name in names.split(",")}
+
+    assert tables <= set(sections(Prices()))
 
 
 def taken_away(link: str) -> bool:
