@@ -131,7 +131,7 @@ def test_the_modules_of_a_page_exist(page: Path) -> None:
 def test_the_options_of_a_page_are_understood(page: Path) -> None:
     """Every `clouds.admin` command of a page is one, and every table that `make bench` is asked for can be made."""
     text = page.read_text()
-    for command in re.findall(r"python -m clouds\.admin (\S+ [^`\n|]+)", text):
+    for command in re.findall(r"python -m clouds\.admin ([\w-]+ [^`\n|]+)", text):
         arguments().parse_args(shlex.split(re.sub(r"\bN\b", "1", command)))
     tables = {name for names in re.findall(r"--only ([\w,]+)", text) for name in names.split(",")}
 
