@@ -48,7 +48,7 @@ def compose(
     title = _title(tally, past, spans[0], site)
     paragraphs = [
         f"{site or 'Visitor counter'}\n{_heading(period, spans[0], now)}",
-        "You may have this mail twice: an earlier try of today did not end clearly." if again else "",
+        "You may have this mail twice: an earlier try today may have been sent." if again else "",
         silence(tally, past, now),
         "\n".join(news(tally, past, spans[0])),
         _page_views(tally, past, spans),
@@ -179,8 +179,8 @@ def _filtered(tally: Tally, today: date) -> str:
     other = [("For another reason", times.total())] if times.total() else []
     lines = [f"{words}: {number:,}" for words, number in named + other]
     if named and named[-1][0] == _REASONS["origin"]:
-        lines.append("If they are yours, with and without www, name them there.")
-    return "\n".join(["NOT COUNTED IN 30 DAYS", *(lines or ["Nothing: no crawler came by."])])
+        lines.append("If these sites are yours, add them there, with and without www.")
+    return "\n".join(["NOT COUNTED IN 30 DAYS", *(lines or ["Nothing was left out."])])
 
 
 def _budget(spent: Budget) -> str:
@@ -190,7 +190,7 @@ def _budget(spent: Budget) -> str:
     if allowance is None:
         return f"{heading}\n{used:,}"
     if used >= allowance:
-        outlook = "The free ones are used up until the month is over."
+        outlook = "The free requests are used up for this month."
     elif spent.runs_out:
         outlook = f"At this pace they run out on {day_month(spent.runs_out)}."
     elif used:

@@ -319,7 +319,7 @@ def requests_line(used: int, now: datetime, **fields: Any) -> str:
         (
             50_000,
             NOON,
-            "NOVEMBER\n50,000 of about 50,000 free (100 %)\nThe free ones are used up until the month\nis over.",
+            "NOVEMBER\n50,000 of about 50,000 free (100 %)\nThe free requests are used up for this\nmonth.",
         ),
         # At 2 in the night 100 requests are no reason to foretell the end of the world.
         (

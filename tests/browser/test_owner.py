@@ -307,7 +307,7 @@ def test_budget(counter: FakeCounter, owner: str, visitor: Visitor) -> None:
         (0, None, "No requests yet"),
         (45_000, None, "At this pace they last the month."),
         (2_100, "2026-11-24", "At this pace they run out on November 24."),
-        (50_001, None, "The free ones are used up until the month is over."),
+        (50_001, None, "The free requests are used up for this month."),
     ):
         counter.stats = year(3) | {"budget": budget(used, runs_out), "requests": {"2026-11": 7}, "allowance": 7}
         page.get_by_role("button", name="Refresh").click()

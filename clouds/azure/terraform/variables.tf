@@ -213,7 +213,7 @@ variable "report_token" {
 }
 
 variable "report_token_version" {
-  description = "Raise this number, and apply, to get a new random report token. The old one stops working at once."
+  description = "Raise this number, and apply, to get a new random report token. The old one stops working when the running containers are replaced."
   type        = number
   default     = 1
 }
