@@ -13,6 +13,8 @@ from counter.people import People
 from counter.ranking import PROBATION, Ranking
 from counter.settings import MAX_HISTORY_DAYS, MAX_PAGES, MAX_SEEN_LIMIT
 from counter.tally import RECENT, REQUEST_MONTHS, SOURCES, Limits, Tally, Visit
+from counter_store import CounterStore
+from local.memory import MemoryDocuments
 from privacy import REGISTERS, Seen, Sketch
 
 AT = 1790000000
@@ -94,6 +96,26 @@ def test_the_document_has_a_ceiling(limits: Limits, ceiling: int, sketches: bool
 
     assert len(data) <= ceiling * 1024
     assert Tally.decode(data, limits).encode() == data
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_long_journal_waits_below_the_ceiling(script: str) -> None:
+    """A full document takes of a journal of thousands of entries, each with a long name of its own, what it has room
+    for; the others wait and are shown."""
+    visits = [
+        Visit(f"{number:012}", str(TODAY), page=page_path(f"/{number:05}" + SCRIPTS[script] * 48), source="a.example")
+        for number in range(4_000)
+    ]
+    documents = MemoryDocuments(entries=[visit.entry() for visit in visits])
+    before = full(LIMITS, SCRIPTS[script], 10**5, sketches=False)
+    documents.write(before.encode(), None, 1.0)
+    store = CounterStore(documents, LIMITS, clock=lambda: 0.0)
+    shown, _ = store.settle(AT, 1.0)
+    stored = documents.document[0] if documents.document else b""
+
+    assert len(stored) <= 192 * 1024
+    assert MIN_FOLDED <= len(Tally.decode(stored, LIMITS).folded) == 4_000 - len(documents.journal) < 3_000
+    assert shown.pageviews == before.pageviews + len(visits)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
