@@ -32,6 +32,7 @@ def sections(prices: Prices) -> dict[str, list[Section]]:
         "idle": [("The first visit after the connection was closed", live.idle)],
         "cold": [("A cold start, compared with a bare function with one GET and one PUT", live.cold)],
         "crowd": [(f"{n} containers at once, 25 visits each", partial(live.crowd, n)) for n in (1, 4, 16, 32)],
+        "many": [("64 containers at once, 12 visits each", live.many)],
         "history": [("400 days and 390 visitors in the document", live.history)],
         "growth": [("A million visitors", live.growth)],
         "visitors": [("Exact list or sketch: what a visit writes", visitors.sizes), ("The estimate", visitors.errors)],

@@ -95,6 +95,18 @@ def crowd(containers: int, visits: int = 25) -> Iterator[Row]:
     yield "storage requests a visit", f"{ours.requests / ours.acknowledged:.2f}", ""
 
 
+def many(containers: int = 64) -> Iterator[Row]:
+    """More warm containers than a small machine can keep busy, against as many that write without conflict."""
+    with fleet(FLOOR, containers, latency=LATENCY) as floor:
+        free = floor.visit(6)
+    with fleet(COUNTER, containers, latency=LATENCY) as counter:
+        ours = counter.visit(12, "many")
+    yield "acknowledged", f"{ours.acknowledged / ours.answers.total():.1%}", "100 %"
+    yield "visits a second / conflict-free", f"{ours.rate / free.rate:.0%}", "65 % at least"
+    yield "99th percentile / round trip", f"{ours.p99 / free.median:.1f}", "below 10"
+    yield "storage requests a visit", f"{ours.requests / ours.acknowledged:.2f}", ""
+
+
 def growth() -> Iterator[Row]:
     """Compare a visit with a million known visitors and a visit with none."""
     million = 1_000_000
