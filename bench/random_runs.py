@@ -7,224 +7,26 @@ memory of a few ids), since bugs depend on their ratios. The same seed gives the
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, TypeVar
-from unittest.mock import patch
 
+from bench.faulty_store import HOUR, PROFILES, FaultyDocuments, Killed, Ledger, Profile, Scale
 from bench.simulation import World
-from counter.store import Conflict, Misconfigured, StoreError, Unavailable
+from counter.store import StoreError
 from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
-from local.memory import MemoryDocuments
+from privacy import names_id
 
-T = TypeVar("T")
 START = 1_800_000_000.0
 LIMITS = Limits(seen=4)
 CALL_SECONDS = 28.0
-LATE_SECONDS = 60.0
-HOUR = 3600.0
 DAY = 86_400.0
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The probability of each fault for one request. `off` is how many days a container's clock may be wrong, `outages`
-    how often all requests fail for a while, `again` how likely the platform is to deliver a call twice."""
-
-    refused: float = 0.0
-    lost: float = 0.0
-    late: float = 0.0
-    twice: float = 0.0
-    flaky: float = 0.0
-    crash: float = 0.0
-    freeze: float = 0.0
-    remove: float = 0.0
-    outages: int = 0
-    only_appends: bool = False
-    may_remove: bool = True
-    off: int = 0
-    again: float = 0.0
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether there are no faults at all."""
-        return self == Profile()
-
-
-PROFILES = {
-    "a calm crowd": Profile(),
-    "answers lost": Profile(lost=0.15),
-    "requests refused": Profile(refused=0.1, flaky=0.05, lost=0.02),
-    "late and twice": Profile(late=0.05, twice=0.1, lost=0.05),
-    "removals fail": Profile(remove=0.5, lost=0.05, twice=0.03),
-    "nothing may be removed": Profile(may_remove=False, lost=0.05),
-    "outages": Profile(outages=3, lost=0.02, late=0.02),
-    "only appends pass": Profile(outages=3, only_appends=True, lost=0.02),
-    "crashes": Profile(crash=0.02, lost=0.05, late=0.02),
-    "freezes": Profile(freeze=0.002, late=0.03, twice=0.03, lost=0.03),
-    "clocks off": Profile(off=5, lost=0.05, late=0.02, twice=0.02),
-    "delivered again": Profile(again=0.1, lost=0.03),
-    "everything": Profile(0.03, 0.03, 0.02, 0.02, 0.02, 0.01, 0.0005, 0.1, 1, off=2),
-}
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The constants of one run: entries in a page of a listing, and how many ids `recent` and `folded` hold."""
-
-    page: int
-    recent: int
-    folded: int
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Give the counter these constants."""
-        with ExitStack() as stack:
-            for name in ("store", "journal", "contention"):
-                stack.enter_context(patch(f"counter.{name}.PAGE", self.page))
-            stack.enter_context(patch("counter.tally.RECENT", self.recent))
-            stack.enter_context(patch("counter.journal.MIN_FOLDED", self.folded))
-            stack.enter_context(patch("counter.journal.DOCUMENT_BYTES", 0))
-            yield
-
-
-class Killed(BaseException):
-    """The container was killed during a request."""
-
-
-class Ledger(MemoryDocuments):
-    """A store that checks every write: which visits it adds, and that each is counted once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.applied: Counter[str] = Counter()
-        self.violations: list[str] = []
-        self._before: dict[str, Any] = {"pageviews": 0}
-
-    def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        """Replace the document, and check the new one."""
-        new = super().write(data, version, timeout)
-        before, after = self._before, json.loads(data)
-        known = {*before.get("recent", ()), *before.get("folded", ())}
-        added = [one for one in {*after.get("recent", ())[-1:], *after.get("folded", ())} if one not in known]
-        for one in added:
-            self.applied[one] += 1
-            if self.applied[one] > 1:
-                self.violations.append(f"visit {one} is counted twice")
-        if after["pageviews"] - before["pageviews"] != len(added):
-            self.violations.append(f"{after['pageviews'] - before['pageviews']} page views for {len(added)} visits")
-        self._before = after
-        return new
-
-    def all_visits(self) -> set[str]:
-        """Return the ids of all visits in the document and in the journal."""
-        return {*self.applied, *(visit.id for name in self.journal if (visit := Visit.of_entry(name)))}
-
-
-class FaultyDocuments:
-    """One container's access to the shared store, with faults. A request takes about `seconds`."""
-
-    def __init__(
-        self, world: World, ledger: Ledger, profile: Profile, seconds: float, outages: Sequence[float]
-    ) -> None:
-        self._world = world
-        self._ledger = ledger
-        self._profile = profile
-        self._seconds = seconds
-        self._outages = outages
-        self.is_over = False
-        self.requests: Counter[str] = Counter()
-
-    def read(self, timeout: float) -> tuple[bytes, str] | None:
-        """Read, unless a fault prevents it."""
-        return self._ask("read", timeout, lambda: self._ledger.read(timeout))
-
-    def write(self, data: bytes, version: str | None, timeout: float) -> str:
-        """Write, unless a fault prevents it."""
-        return self._ask("write", timeout, lambda: self._ledger.write(data, version, timeout))
-
-    def append(self, entry: str, timeout: float) -> None:
-        """Append, unless a fault prevents it."""
-        self._ask("append", timeout, lambda: self._ledger.append(entry, timeout))
-
-    def entries(self, timeout: float) -> list[str]:
-        """List, unless a fault prevents it."""
-        return self._ask("entries", timeout, lambda: self._ledger.entries(timeout))
-
-    def remove(self, entries: Sequence[str], timeout: float) -> None:
-        """Remove all or some, unless a fault prevents it."""
-        if not self._profile.may_remove:
-            self._ask("remove", timeout, lambda: None)
-            raise Misconfigured("Removing is not allowed.")
-        some = [entry for entry in entries if not self._happens(self._profile.remove)]
-        self._ask("remove", timeout, lambda: self._ledger.remove(some, timeout))
-        if len(some) < len(entries):
-            raise Unavailable("Some are left.", in_doubt=True)
-
-    def _happens(self, chance: float) -> bool:
-        return not self.is_over and self._world.random.random() < chance
-
-    def _ask(self, kind: str, timeout: float, act: Callable[[], T]) -> T:
-        self.requests[kind] += 1
-        takes = self._seconds * (0.5 + self._world.random.random())
-        self._refuse(kind, timeout, takes)
-        if kind not in ("read", "entries"):
-            self._delay(act, timeout - takes / 2)
-        answer = act()
-        if self._happens(self._profile.freeze):
-            self._world.sleep(HOUR)
-        if self._happens(self._profile.crash / 2):
-            raise Killed
-        if self._happens(self._profile.lost):
-            self._world.sleep(self._world.random.choice((takes / 2, timeout - takes / 2)))
-            raise Unavailable("The answer is lost.", in_doubt=True)
-        self._world.sleep(takes / 2)
-        return answer
-
-    def _refuse(self, kind: str, timeout: float, takes: float) -> None:
-        """Inject the faults that happen before the store acts."""
-        chance = self._world.random
-        if self._is_out(kind):
-            self._world.sleep(min(timeout, chance.choice((takes, timeout))))
-            raise Unavailable("An outage.", in_doubt=chance.random() < 0.5)
-        if takes > timeout:
-            self._world.sleep(timeout)
-            raise Unavailable("Too slow.", in_doubt=True)
-        self._world.sleep(takes / 2)
-        if self._happens(self._profile.crash / 2):
-            raise Killed
-        if self._happens(self._profile.refused):
-            raise Unavailable("Refused.", in_doubt=False)
-        if self._happens(self._profile.flaky):
-            raise Misconfigured("No such bucket, this time.")
-
-    def _delay(self, act: Callable[[], object], left: float) -> None:
-        """Make a request take effect later: instead of now, or a second time."""
-        if self._happens(self._profile.late):
-            self._later(act)
-            self._world.sleep(left)
-            raise Unavailable("No answer.", in_doubt=True)
-        if self._happens(self._profile.twice):
-            self._later(act)
-
-    def _is_out(self, kind: str) -> bool:
-        passes = self._profile.only_appends and kind in ("append", "entries", "read")
-        return not passes and any(0 <= self._world.now - start < 40 for start in self._outages)
-
-    def _later(self, act: Callable[[], object]) -> None:
-        def land() -> None:
-            with suppress(Conflict):
-                act()
-
-        self._world.start(land, self._world.random.random() * LATE_SECONDS)
+PAGES = 7
 
 
 @dataclass
@@ -266,6 +68,7 @@ class RandomRun:
         self._ids = count()
         self._days: dict[str, str] = {}
         self._kept: set[str] = set()
+        self._repeats: list[Visit] = []
         self._doubtful: set[str] = set()
         self._connections: list[FaultyDocuments] = []
         self._stores: list[CounterStore] = []
@@ -300,6 +103,8 @@ class RandomRun:
             self.world.sleep(chance.choice((0.0, 0.0, 0.0, 0.05, 0.5, 3.0, chance.uniform(0, 20))))
             work = chance.choices((self._visit, self._read, self._settle), (20, 2, 1))[0]
             try:
+                if self._repeats and work == self._visit:
+                    self._visit(store, START + self.world.now + off, self._repeats.pop())
                 number = work(store, START + self.world.now + off)
             except Killed:
                 store, shown = self._open(), 0
@@ -311,7 +116,7 @@ class RandomRun:
 
     def _visit(self, store: CounterStore, at: float, visit: Visit | None = None) -> int | None:
         if visit is None:
-            visit = Visit(f"v{next(self._ids)}", str(datetime.fromtimestamp(at, UTC).date()), "a" * 64)
+            visit = self._new(str(datetime.fromtimestamp(at, UTC).date()))
             self.outcome.visits += 1
         self._days[visit.id] = visit.day
         was_doubtful, began = visit.id in self._doubtful, self.world.now
@@ -328,11 +133,19 @@ class RandomRun:
         if shown > len(self._kept | self._doubtful):
             self._wrong(f"{shown} shown of {len(self._kept | self._doubtful)}")
         if self.profile.again and self.world.random.random() < self.profile.again:
-            other = self.world.random.choice(self._stores)
-            other = self._open() if other is store else other
             made = visit
-            self.world.start(lambda: self._again(made, at), self.world.random.random() * 2)
+            if self.world.random.random() < 0.5:
+                self._repeats.append(made)
+            else:
+                self.world.start(lambda: self._again(made, at), self.world.random.random() * 2)
         return shown
+
+    def _new(self, day: str) -> Visit:
+        number = next(self._ids)
+        visit_id = f"v{number}"
+        visit = Visit(visit_id, day, "a" * 64, page=f"/{number % PAGES}", names_id=names_id(LIMITS.salt, visit_id))
+        self.ledger.names_ids.update(part.id for part in visit.parts() if not part.is_view)
+        return visit
 
     def _again(self, visit: Visit, at: float) -> None:
         """Deliver a call again, in a new container, as a platform does that took it for lost."""
@@ -391,6 +204,7 @@ class RandomRun:
         stored = Tally.decode(document[0], LIMITS) if document else Tally.empty()
         if {day: sums["pageviews"] for day, sums in stored.days.items()} != days:
             self._wrong("visits are counted on the wrong days")
+        self._check_pages(stored, counted)
         outcome.acknowledged, outcome.in_doubt = len(kept), len(self._doubtful - kept)
         for connection in self._connections:
             outcome.requests += connection.requests
@@ -422,6 +236,16 @@ class RandomRun:
             self._wrong("the journal never becomes empty")
         if not self.profile.may_remove and self.ledger.journal:
             self._wrong("something was appended although nothing may be removed")
+
+    def _check_pages(self, stored: Tally, counted: set[str]) -> None:
+        """Every view named a page, so pages and `other` add up to the views, and no page has more than were made."""
+        made = Counter(f"/{int(one[1:]) % PAGES}" for one in counted if one in self._days)
+        pages = stored.pages
+        named = pages.other[0] + sum(row[0] for row in pages.names.values())
+        if not pages.views[0] == named == made.total():
+            self._wrong(f"{pages.views[0]} views with a page, {named} by page, for {made.total()} that named one")
+        if more := [page for page in made if (pages.count(page) or 0) > made[page]]:
+            self._wrong(f"pages with more views than visits: {more}")
 
     def _wrong(self, what: str) -> None:
         self.outcome.violations.append(what)

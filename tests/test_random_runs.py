@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.random_runs import PROFILES, Profile, RandomRun, Scale, run
+from bench.faulty_store import PROFILES, Profile, Scale
+from bench.random_runs import RandomRun, run
 from counter import journal
 from counter.contention import ContentionPolicy
 from counter.journal import Journal
@@ -76,9 +77,15 @@ def looks_for_no_id(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tally, "has", lambda *_: False)
 
 
+def takes_each_page_for_new(patch: pytest.MonkeyPatch) -> None:
+    """The page of a visit in the document is added again by its second journal entry."""
+    patch.setattr("counter.tally.names_id", lambda *_: "")
+
+
 @pytest.mark.parametrize(
     "breaking, name, seen",
     [
+        (takes_each_page_for_new, "delivered again", "named one"),
         (forgets_at_once, "late and twice", "counted twice"),
         (forgets_by_number, "removals fail", "counted twice"),
         (appends_anywhere, "nothing may be removed", "although nothing may be removed"),
