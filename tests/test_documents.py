@@ -8,7 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from test_ceiling import AT, LIMITS, SCRIPTS, full
 
+from counter.journal import MIN_FOLDED
+from counter.names import MAX_PAGE, MAX_SOURCE
 from counter.store import PAGE, Conflict, Documents, StoreError
 from counter.tally import Limits, Visit
 from counter_store import CounterStore
@@ -16,6 +19,8 @@ from counter_store import CounterStore
 TIMEOUT = 5.0
 LONG = 60.0
 ENTRIES = ("2026-11-20.b.-.-", "2026-11-20.a.-.-")
+LONGEST_PAGE = "/x" + "\U0001f44b" * 49 + "x" * (MAX_PAGE - 198)
+LONGEST = Visit("v" * 12, "2026-11-20", page=LONGEST_PAGE, source="h" * (MAX_SOURCE - 4) + ".com").entry()
 Place = Callable[[], Documents]
 
 
@@ -109,6 +114,7 @@ def test_an_entry_may_be_added_again(documents: Documents) -> None:
     [
         Visit("v" * 64, "2026-11-20", "f" * 64, "prefetch").entry(),
         Visit("-_-", "9999-12-31").entry(),
+        LONGEST,
         Visit("01J0000000000000000000000Z", "2026-01-01", "0" * 64).entry(),
         "0",
         "a.b-c_d",
@@ -129,6 +135,18 @@ def test_names_pass_unchanged(documents: Documents, entry: str) -> None:
 
     assert {entry, "kept"} == set(listed)
     assert documents.entries(TIMEOUT) == ["kept"]
+
+
+def test_a_full_document_passes_unchanged(documents: Documents) -> None:
+    """A document with every set, ranking and history full, in a script of four bytes a character, and with the ids of a
+    crowd, can be created, replaced and read."""
+    tally = full(LIMITS, SCRIPTS["emoji"], 10**5, sketches=False)
+    crowd = [Visit(f"{number:012}", "2026-09-21") for number in range(MIN_FOLDED)]
+    data = tally.fold(crowd, LIMITS, at=AT).encode()
+    version = documents.write(tally.encode(), None, LONG)
+    version = documents.write(data, version, LONG)
+
+    assert documents.read(LONG) == (data, version)
 
 
 def test_removing_leaves_the_others(documents: Documents) -> None:

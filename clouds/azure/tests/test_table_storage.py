@@ -299,6 +299,17 @@ class TestTheJournal:
         assert listed == names
         assert storage.entries(4 * TIMEOUT) == names[PAGE:]
 
+    def test_the_longest_key_keeps_azure_s_limits(self, table: TableClient) -> None:
+        """A key has at most 512 UTF-16 units and no forbidden character; the engine of the tests takes longer ones."""
+        entry = Visit("v" * 12, DAY, page="/" + "\u8a9e" * 66, source="h" * 96 + ".com").entry()
+        for name in (entry, Visit("v" * 64, DAY, "f" * 64, "prefetch").entry()):
+            TableStorage(table).append(name, TIMEOUT)
+        keys = [found["RowKey"] for found in table.query_entities("PartitionKey eq 'counter'", select="RowKey")]
+
+        assert max(len(key.encode("utf-16-le")) // 2 for key in keys) <= 512
+        assert not set("".join(keys)) & set("/\\#?\t\n\r")
+        assert entry in TableStorage(table).entries(TIMEOUT)
+
     def test_others_may_have_removed_some(self, table: TableClient) -> None:
         """A batch that fails because some of its rows are gone removes those that are not."""
         storage = TableStorage(table)
