@@ -232,6 +232,7 @@ class TestTheTable:
 
     def test_it_is_made_at_first_need(self, engine: Azurite, name: str, caplog: pytest.LogCaptureFixture) -> None:
         """Where there is no table there is no document and no entry, and the first write makes it, and says so."""
+        caplog.set_level("INFO", logger="visitor-counter")
         with client(engine.connection_string(), name) as absent:
             storage = TableStorage(absent)
             before = storage.read(TIMEOUT), storage.entries(TIMEOUT)
