@@ -160,9 +160,9 @@ class Book:
         self.audit = Audit()
         self.document: dict[str, Any] = {"pageviews": 0, "uniqueVisitors": 0, "seen": [], "recent": []}
 
-    def visit(self, call: str, fate: Fate, visitor: str | None = None) -> str:
+    def visit(self, call: str, fate: Fate, visitor: str | None = None, page: str | None = None) -> str:
         """Note a visit and what its visitor was told; return its id."""
-        number = self.audit.start_visit(visitor, None)
+        number = self.audit.start_visit(visitor, None, page)
         self.audit.called(number, call)
         self.audit.answered(number, fate)
         return visit_id(call)
@@ -260,6 +260,20 @@ def test_the_audit_sees_what_the_journal_lost_or_left(book: Book) -> None:
 
     assert f"the journal's entry of visit {lost} was removed but never counted" in found
     assert f"entry {DAY}.left.-.- is left in the journal" in found
+
+
+def test_the_audit_sees_pages_that_do_not_add_up(book: Book) -> None:
+    """Every page view with a page is in the pages' sum, and no page has more views than it got."""
+    book.write(book.visit("a", Fate.ACKNOWLEDGED, page="/a"))
+    assert book.audit.violations == ["the pages grew by 0 for 1 page views with a page"]
+    book.audit.violations.clear()
+    book.audit.visits.clear()
+    again = book.visit("b", Fate.ACKNOWLEDGED, page="/a")
+    book.document = {**book.document, "pageviews": 2, "days": {DAY: {"pageviews": 2}}, "folded": [again]}
+    book.document["pages"] = {"views": [1, 1, 0], "names": {"/a": [3, 3, 0]}}
+    book.audit.follow(json.dumps(book.document).encode())
+
+    assert book.audit.violations == ["page /a has 3 views, but 2 is right"]
 
 
 def test_the_audit_sees_a_document_that_forgets(book: Book) -> None:

@@ -31,11 +31,13 @@ class Fate(Enum):
 
 @dataclass(slots=True)
 class Visit:
-    """One visit. `visitor` is the expected hash, `reason` the expected reason not to count it. `id` is the visit id and
-    `shown` the one in the answer; both are known once the gateway has called the function."""
+    """One visit. `visitor` is the expected hash, `reason` the expected reason not to count it, `page` the page that it
+    named. `id` is the visit id and `shown` the one in the answer; both are known once the gateway has called the
+    function."""
 
     visitor: str | None
     reason: str | None
+    page: str | None = None
     id: str | None = None
     shown: str | None = None
     fate: Fate | None = None
@@ -46,28 +48,38 @@ def visit_id(call_id: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(call_id.encode()).digest()[:9]).decode("ascii")
 
 
+def names_id(salt: str, visit: str) -> str:
+    """Return the id of the journal entry for the page of this visit."""
+    digest = hashlib.sha256(f"page:{salt}:{visit}".encode()).digest()
+    return base64.urlsafe_b64encode(digest[:9]).decode("ascii")
+
+
 def visitor_hash(salt: str, vid: str) -> str:
     """Return the hash that the document has for a visitor."""
     return hashlib.sha256(f"{salt}:{vid}".encode()).hexdigest()
 
 
 class Audit:
-    """Follows the document. `violations` lists what must never happen, as sentences; it must stay empty."""
+    """Follows the document of a counter with this `salt`. `violations` lists what must never happen, as sentences; it
+    must stay empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, salt: str = "") -> None:
+        self._salt = salt
         self.violations: list[str] = []
         self.visits: list[Visit] = []
         self.applied: Counter[str] = Counter()
         self.versions = 0
         self.pageviews = 0
         self._by_id: dict[str, Visit] = {}
+        self._names: set[str] = set()
+        self._pages: Counter[str] = Counter()
         self._before: Mapping[str, Any] = {"pageviews": 0, "uniqueVisitors": 0}
         self._seen: set[str] = set()
         self._removed: set[str] = set()
 
-    def start_visit(self, visitor: str | None, reason: str | None) -> int:
+    def start_visit(self, visitor: str | None, reason: str | None, page: str | None = None) -> int:
         """Note a visit that is about to be made, and return its number."""
-        self.visits.append(Visit(visitor, reason))
+        self.visits.append(Visit(visitor, reason, page))
         return len(self.visits) - 1
 
     def called(self, number: int, call_id: str) -> None:
@@ -78,6 +90,7 @@ class Audit:
         visit.id = visit_id(call_id)
         visit.shown = str(uuid.uuid5(uuid.NAMESPACE_OID, call_id))
         self._by_id[visit.id] = visit
+        self._names.add(names_id(self._salt, visit.id))
 
     def is_call(self, number: int, request_id: str) -> bool:
         """Return whether this is the id that the answer to this visit must have."""
@@ -118,7 +131,9 @@ class Audit:
             self.applied[visit] += 1
             if self.applied[visit] > 1:
                 self._wrong(f"visit {visit} was counted {self.applied[visit]} times")
+        added = [taken for taken in added if taken not in self._names]
         self._totals(before, document, added)
+        self._page_views(before, document, added)
         self._unique(before, document)
         self.pageviews = document["pageviews"]
 
@@ -185,6 +200,18 @@ class Audit:
         if days != document["pageviews"]:
             self._wrong(f"the days add up to {days} of {document['pageviews']} page views")
 
+    def _page_views(self, before: Mapping[str, Any], document: Mapping[str, Any], added: list[str]) -> None:
+        """Every counted visit with a page is in the sum of all pages, and no page has more than it got."""
+        visits = [self._by_id[taken] for taken in added if taken in self._by_id]
+        due = [visit.page for visit in visits if visit.page and visit.reason is None]
+        self._pages.update(due)
+        more = _views_of_pages(document) - _views_of_pages(before)
+        if more != len(due):
+            self._wrong(f"the pages grew by {more} for {len(due)} page views with a page")
+        for page, (views, *_) in document.get("pages", {}).get("names", {}).items():
+            if views > self._pages[page]:
+                self._wrong(f"page {page} has {views} views, but {self._pages[page]} is right")
+
     def _unique(self, before: Mapping[str, Any], document: Mapping[str, Any]) -> None:
         unique, truth = document["uniqueVisitors"], len(self._seen)
         if unique < before["uniqueVisitors"]:
@@ -196,6 +223,11 @@ class Audit:
 
     def _wrong(self, what: str) -> None:
         self.violations.append(what)
+
+
+def _views_of_pages(document: Mapping[str, Any]) -> int:
+    views: int = document.get("pages", {}).get("views", (0,))[0]
+    return views
 
 
 def _filtered(document: Mapping[str, Any]) -> Counter[str | None]:

@@ -93,7 +93,7 @@ class Soak:
     """One run in the folder `data`; containers put temporary files into `temporary`. `pids` has all processes."""
 
     def __init__(self, plan: Plan, data: Path, temporary: Path) -> None:
-        self.audit = Audit()
+        self.audit = Audit(SALT)
         self.outcome = Outcome(self.audit)
         self.pids: set[int] = set()
         self._plan = plan

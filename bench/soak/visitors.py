@@ -18,6 +18,7 @@ from bench.soak.fleet import NUMBER
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 KINDS = (60, 20, 6, 4, 4, 3, 3)
+PAGES = ("", "about", "blog/first-post", "cv")
 RETURNING = 0.4
 LEAVING = 0.06
 PATIENCE = 60.0
@@ -36,6 +37,7 @@ class PageView(NamedTuple):
     body: bytes | None = None
     vid: str | None = None
     reason: str | None = None
+    page: str | None = None
 
 
 class Visitors:
@@ -86,21 +88,21 @@ class Visitors:
         return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE))
 
     def _page_view(self, chance: random.Random) -> PageView:
-        vid, page = self._vid(chance), {"User-Agent": BROWSER}
-        get = PageView("GET", f"?vid={vid}", page, vid=vid)
+        vid, browser, page = self._vid(chance), {"User-Agent": BROWSER}, f"/{chance.choice(PAGES)}"
+        get = PageView("GET", f"?vid={vid}&page={page}", browser, vid=vid, page=page)
         match chance.choices(("get", "post", "no_id", "private", "crawler", "prefetch", "invalid_id"), KINDS)[0]:
             case "post":
-                return get._replace(method="POST", query="", body=json.dumps({"vid": vid}).encode())
+                return get._replace(method="POST", query="", body=json.dumps({"vid": vid, "page": page}).encode())
             case "no_id":
-                return get._replace(query="", vid=None)
+                return get._replace(query=f"?page={page}", vid=None)
             case "private":
-                return get._replace(headers={**page, "DNT": "1"}, vid=None)
+                return get._replace(headers={**browser, "DNT": "1"}, vid=None)
             case "crawler":
                 return get._replace(headers={"User-Agent": CRAWLER}, vid=None, reason="crawler")
             case "prefetch":
-                return get._replace(headers={**page, "Sec-Purpose": "prefetch"}, vid=None, reason="prefetch")
+                return get._replace(headers={**browser, "Sec-Purpose": "prefetch"}, vid=None, reason="prefetch")
             case "invalid_id":
-                return get._replace(query="?vid=no%20visitor", vid=None)
+                return get._replace(query="?vid=no%20visitor", vid=None, page=None)
             case _:
                 return get
 
@@ -112,7 +114,8 @@ class Visitors:
 
     async def _visit(self, session: aiohttp.ClientSession, view: PageView, patience: float) -> int | None:
         """Make a page view, tell the audit its outcome, and return the count that was shown."""
-        number = self._audit.start_visit(visitor_hash(self._salt, view.vid) if view.vid else None, view.reason)
+        visitor = visitor_hash(self._salt, view.vid) if view.vid else None
+        number = self._audit.start_visit(visitor, view.reason, view.page)
         headers = {**view.headers, NUMBER: str(number)}
         try:
             async with asyncio.timeout(patience):
