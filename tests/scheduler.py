@@ -21,6 +21,7 @@ from counter.store import Conflict, Documents, Misconfigured, StoreError, Unavai
 from counter.tally import Limits, Tally, Visit
 from counter_store import CounterStore
 from local.memory import MemoryDocuments
+from privacy import names_id
 
 DEADLINE = 1000.0
 LIMITS = Limits()
@@ -444,22 +445,38 @@ def _problem_of(last: tally.Tally, kept: Mapping[str, Visit], doubtful: Mapping[
     if len(kept) + len(doubtful) > tally.RECENT:
         return None  # more than the document can name
     quiet_ids = {"first", "second", "third"}
-    counted = {*last.recent, *last.folded} - quiet_ids
+    made = {**kept, **doubtful}
+    names_ids = {known.names_id for known in made.values()}
+    counted = {*last.recent, *last.folded} - quiet_ids - names_ids
     if missing := kept.keys() - counted:
         return f"acknowledged, but not counted: {sorted(missing)}"
     if extra := counted - kept.keys() - doubtful.keys():
         return f"not acknowledged without a doubt, but counted: {sorted(extra)}"
     if views != len(counted):
         return f"{views} page views of {len(counted)} visits"
-    visitors = {(kept.get(visit_id) or doubtful[visit_id]).visitor for visit_id in counted}
+    visitors = {made[visit_id].visitor for visit_id in counted}
     if last.unique != len(visitors) + 1:
         return f"{last.unique} unique visitors instead of {len(visitors) + 1}"
+    return _problem_of_pages(last, [made[visit_id].page for visit_id in counted if made[visit_id].page])
+
+
+def _problem_of_pages(last: tally.Tally, pages: Sequence[str | None]) -> str | None:
+    """Say what is wrong with the pages of the counted visits that named one."""
+    if last.pages.views[0] != len(pages):
+        return f"{last.pages.views[0]} views of pages, {len(pages)} were made"
+    for page, (views, *_) in {**last.pages.probation, **last.pages.names}.items():
+        if views > pages.count(page):
+            return f"page {page} has {views} views, {pages.count(page)} were made"
     return None
 
 
 def visit(visit_id: str, visitor: str) -> Visit:
-    """Return a visit of somebody."""
-    return Visit(visit_id, "2026-11-20", visitor.encode().hex().ljust(64, "0"))
+    """Return a visit of somebody, who may look at a page: `ann`, or `ann/page`."""
+    name, slash, page = visitor.partition("/")
+    hashed = name.encode().hex().ljust(64, "0")
+    if not slash:
+        return Visit(visit_id, "2026-11-20", hashed)
+    return Visit(visit_id, "2026-11-20", hashed, page=f"/{page}", names_id=names_id("", visit_id))
 
 
 def keeping(store: CounterStore, made: Visit) -> Iterator[Event]:

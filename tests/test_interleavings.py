@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -140,6 +141,17 @@ def test_a_warm_container_that_lists(summary: Summary, monkeypatch: pytest.Monke
     monkeypatch.setattr(ContentionPolicy, "should_look", lambda *_: True)
     summary.add("warm containers that list", explore(STARTS["entries"], actors(kinds), 2 if ALL else 1))
     summary.add("warm containers that list", explore(STARTS["folded"], actors(kinds), 2 if ALL else 1))
+
+
+@pytest.mark.parametrize("start", STARTS if ALL else ["nothing", "document"])
+@pytest.mark.parametrize("kinds", [("journal", "fresh"), ("journal", "settle"), ("journal", "return")], ids="+".join)
+def test_visits_that_name_a_page(
+    summary: Summary, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[str], start: str
+) -> None:
+    """The pages add up to the page views that named one, and none is counted twice, also where one waits in two entries
+    of the journal."""
+    monkeypatch.setattr(sys.modules[__name__], "VISITORS", ("ann/a", "zoe/b", "ann/a"))
+    summary.add("two containers with pages, up to one fault", explore(STARTS[start], actors(kinds), 1))
 
 
 @pytest.mark.parametrize("kinds", [("fresh", "warm"), ("warm", "warm"), ("warm", "return")], ids="+".join)
