@@ -253,14 +253,3 @@ def test_the_files_are_in_terraforms_own_form() -> None:
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-
-
-def test_terraforms_own_tests_pass() -> None:
-    """The files are valid, and the rules of tests/*.tftest.hcl hold, against made-up providers."""
-    terraform()
-    check = shutil.which("terraform-check")
-    if not check:
-        pytest.skip("terraform-check is not on PATH; .github/workflows/checks.yml runs validate and test instead")
-    run = subprocess.run([check, AZURE / "terraform"], capture_output=True, text=True, check=False, timeout=110)
-
-    assert run.returncode == 0, run.stdout + run.stderr
