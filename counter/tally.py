@@ -182,7 +182,8 @@ class Tally:
     def add(self, visit: Visit, at: float, limits: Limits) -> Tally:
         """The tally with `visit` added at `at` (unix seconds)."""
         draft = _Draft(self, limits, visit.day, at)
-        draft.apply(visit, at)
+        # The platform repeated the call, and its page and source were folded before the visit itself.
+        draft.apply(visit.parts()[0] if visit.names_id in self.folded else visit, at)
         draft.fields["recent"] = [*self.recent, visit.id][-RECENT:]
         return draft.finished()
 

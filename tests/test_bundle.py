@@ -274,7 +274,14 @@ def test_what_oracle_gets_is_what_is_imported(here: Serving, tree: Path) -> None
     files = [Path(file) for file in json.loads(here.invoke(b"modules"))]
     packed = [file for file in files if file.is_relative_to(tree / "python")]
     python = Path(sys.base_prefix).resolve()
-    elsewhere = [file for file in files if not file.is_relative_to(tree) and not file.resolve().is_relative_to(python)]
+    # Debian's Python has a sitecustomize.py of its own, a link to /etc.
+    standard = (sys.base_prefix, python)
+    elsewhere = [
+        file
+        for file in files
+        if not file.is_relative_to(tree)
+        and not any(place.is_relative_to(prefix) for place in (file, file.resolve()) for prefix in standard)
+    ]
     kept = [pattern for patterns in Recipe.read("oracle").kept.values() for pattern in patterns]
     patterns = [f"{pattern}c" if pattern.endswith(".py") else pattern for pattern in kept]  # packages are byte code
 

@@ -127,6 +127,7 @@ def test_three_containers(summary: Summary, kinds: Sequence[str], start: str) ->
 THREE = [("fresh", "warm", "return"), ("warm", "journal", "settle"), ("fresh", "warm", "warm")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS if ALL else ["entries"])
 @pytest.mark.parametrize("kinds", TRIPLES if ALL else THREE, ids="+".join)
 def test_three_containers_and_a_fault(summary: Summary, kinds: Sequence[str], start: str) -> None:

@@ -227,6 +227,7 @@ def test_a_missing_package_is_reported(tmp_path: Path) -> None:
     assert error_of("--data", tmp_path, packages="-S").endswith("is not installed; run: make run\n")
 
 
+@pytest.mark.slow
 def test_two_do_not_share_a_folder(function: Path, tmp_path: Path) -> None:
     """A second counter on the same data does not start, and leaves the first as it is."""
     arguments = ("--port", "0", "--data", tmp_path / "data", "--function", function)

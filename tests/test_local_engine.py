@@ -86,6 +86,7 @@ def test_an_engine_that_exits_is_an_error(loop: LoopThread) -> None:
         loop.run(Engine("It").start(python("raise SystemExit(3)"), never, 20))
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_never_ready_is_stopped(loop: LoopThread, tmp_path: Path) -> None:
     """After the timeout it is an error, and the process is gone. Its output is in its log."""
     log = tmp_path / "log"

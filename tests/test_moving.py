@@ -196,6 +196,7 @@ def commands(page: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if re.match(r"\s*([A-Z]\S*=\S+ )*\.venv/bin/python ", line)]
 
 
+@pytest.mark.slow
 def test_the_move_in_the_readme_moves(home: Callable[[str], Home]) -> None:
     """The commands on the page about moving, run as written there, move a counter."""
     lines = [re.search(r"-m clouds\.admin --cloud (\w+) (.+)", line) for line in commands("clouds/README.md")]

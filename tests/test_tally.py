@@ -1,6 +1,7 @@
 """What visits do to the document: totals, visitors, history, the journal's entries, and how large it may get."""
 
 import base64
+import itertools
 import json
 import random
 from collections import Counter
@@ -356,6 +357,24 @@ def test_a_page_counts_once_however_its_visit_is_delivered(some: list[Visit], ch
         assert one.views[0] == other.views[0]
         assert one.other[0] + sum(row[0] for row in one.names.values()) == other.views[0]
         assert {name: one.count(name) for name in named(other)} == {name: other.count(name) for name in named(other)}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("direct", "view", "names"))), ids="+".join)
+def test_a_page_counts_once_in_any_order(order: tuple[str, ...]) -> None:
+    """Of a call that is delivered twice, the entries may be folded one by one, before and after the visit itself."""
+    limits = replace(LIMITS, salt="salt")
+    visit = Visit("v", "2026-11-20", "ab" * 32, page="/a", source="example.com", names_id=names_id("salt", "v"))
+    entries_of = dict(zip(("view", "names"), visit.parts(), strict=True))
+    tally = Tally.empty()
+    for step in order:
+        if step != "direct":
+            tally = tally.fold([entries_of[step]], limits)
+        elif not tally.has(visit.id):
+            tally = tally.add(visit, AT, limits)
+
+    assert (tally.pageviews, tally.unique) == (1, 1)
+    for ranking, name in ((tally.pages, "/a"), (tally.sources, "example.com")):
+        assert (ranking.views[0], ranking.count(name)) == (1, 1)
 
 
 def test_without_its_second_entry_a_page_is_in_other() -> None:

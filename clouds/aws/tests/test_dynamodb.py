@@ -502,6 +502,7 @@ def losing(share: float, seed: int = 1) -> Callable[[str], str | None]:
     return lambda operation: "lose" if operation == "UpdateItem" and chance.random() < share else None
 
 
+@pytest.mark.slow
 def test_a_lost_answer_is_one_visit(engine: Dynoxide, proxy: DynamoDBProxy, table: str) -> None:
     """Sixteen containers at once, one answer in five lost after the write was done: each acknowledged visit is counted
     exactly once."""

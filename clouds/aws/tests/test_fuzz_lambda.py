@@ -79,6 +79,7 @@ def called(event: Any, about: Any = None) -> HttpAnswer:
 POSTED = gateway_event.rest_api(HttpCall("POST", "/counter", [], b"", "192.0.2.1"))
 
 
+@pytest.mark.slow
 @tried(100)
 @example(Counting(), {**POSTED, "body": "\ud800"})
 @example(Counting(), {**POSTED, "multiValueQueryStringParameters": {"vid": ["\ud800"]}})

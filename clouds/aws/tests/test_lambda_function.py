@@ -366,6 +366,7 @@ def test_a_wrong_setting_is_named(function: Function, config: dict[str, str], na
     assert (refused, why["error"]) == (500, "misconfigured")
 
 
+@pytest.mark.slow
 def test_an_answer_comes_before_the_time_is_over(function: Function) -> None:
     """Where the storage is silent, the visitor is told so before the platform ends the call."""
     function.ask({})

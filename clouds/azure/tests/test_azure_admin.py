@@ -87,6 +87,7 @@ def test_a_login_opens_the_table(engine: Azurite, az: Path) -> None:
     assert own.read(TIMEOUT) == (b"first", version)
 
 
+@pytest.mark.slow
 def test_a_token_for_something_else_does_not(engine: Azurite, az: Path) -> None:
     """A token that is not for Storage is refused, and the error names the role."""
     installed(az, token_answer("https://management.azure.com"))

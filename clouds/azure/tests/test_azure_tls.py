@@ -66,6 +66,7 @@ def test_a_wrong_certificate_is_refused(tmp_path: Path, wrong: str) -> None:
 WRITTEN = ANSWER.replace(b"200 OK", b"201 Created").replace(b"content-type", b'etag: W/"1"\r\ncontent-type')
 
 
+@pytest.mark.slow
 def test_an_answer_cut_anywhere_is_in_doubt(tmp_path: Path) -> None:
     """Wherever the answer to a write ends too early, or lacks its version, the write may have been done. Only where
     status and version have come whole is it known to be."""

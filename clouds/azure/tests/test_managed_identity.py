@@ -173,6 +173,7 @@ def test_the_token_opens_the_table(machine: Machine, engine: Azurite) -> None:
     assert machine.asked == [{"api-version": "2019-08-01", "resource": "https://storage.azure.com"}]
 
 
+@pytest.mark.slow
 def test_another_s_token_does_not(machine: Machine, engine: Azurite) -> None:
     """A token that is not for Storage is refused, and that is the owner's to correct."""
     machine.token = claim(aud="https://communication.azure.com")
