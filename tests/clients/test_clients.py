@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -38,7 +39,8 @@ def site() -> Iterator[str]:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
-            self.wfile.write(HTML)
+            with suppress(ConnectionError):  # the tab may be closed already
+                self.wfile.write(HTML)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
