@@ -9,12 +9,12 @@ from counter_store import CounterStore
 _keep = CounterStore.keep
 
 
-def _keep_or_not(store: CounterStore, visit: Visit, at: float, deadline: float) -> Tally | None:
+def _keep_or_not(store: CounterStore, visit: Visit, at: float, deadline: float) -> Tally:
     try:
         return _keep(store, visit, at, deadline)
     except StoreError:
-        return None
+        return Tally.empty()
 
 
-CounterStore.keep = _keep_or_not  # type: ignore[assignment, method-assign]
+CounterStore.keep = _keep_or_not  # type: ignore[method-assign]
 handler = func.handler
