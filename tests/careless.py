@@ -16,5 +16,5 @@ def _keep_or_not(store: CounterStore, visit: Visit, at: float, deadline: float) 
         return Tally.empty()
 
 
-CounterStore.keep = _keep_or_not  # type: ignore[method-assign]
+CounterStore.keep = _keep_or_not  # type: ignore[assignment, method-assign]
 handler = func.handler

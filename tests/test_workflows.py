@@ -126,7 +126,7 @@ def test_ci_runs_the_one_command() -> None:
     ci = parsed(FOLDER / "ci.yml")
     assert set(ci[True]) == {"push", "pull_request"}
     assert '.ci/run "$TARGET"' in [step.get("run") for step in steps(FOLDER / "ci.yml")]
-    assert (FOLDER.parents[1] / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith('make "${1:-test}"')
+    assert (FOLDER.parents[1] / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith('make "${1:-test-all}"')
 
 
 def test_the_report_is_daily_and_by_hand() -> None:
