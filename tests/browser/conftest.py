@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,29 +233,27 @@ class Visitor:
 
 
 NewVisitor = Callable[..., Visitor]
-Until = Callable[..., None]
 
 
-@pytest.fixture
-def until() -> Until:
-    """Wait until a condition, in JavaScript, holds on a page; `arg` is its argument.
+def until(page: Page, condition: str) -> None:
+    """Wait until a condition, in JavaScript, holds on the page.
 
-    Unlike `Page.wait_for_function` it works on pages that forbid `eval`.
+    `Page.wait_for_function` fails on pages that forbid `eval`, wherever the condition does not hold at the first look.
     """
+    from playwright.sync_api import Error  # noqa: PLC0415 - a machine without it skips
 
-    def wait(page: Page, condition: str, arg: Any = None) -> None:
-        page.evaluate(
-            """async ([condition, arg]) => {
-              const end = performance.now() + 20000;
-              while (!(CONDITION)) {
-                if (performance.now() > end) throw new Error(`in vain: ${condition}`);
-                await new Promise((resolve) => setTimeout(resolve, 10));
-              }
-            }""".replace("CONDITION", condition),
-            [condition, arg],
-        )
+    end = time.monotonic() + 20
+    while True:
+        try:
+            if page.evaluate(f"() => {condition}"):
+                return
+        except Error as error:
+            if "context was destroyed" not in str(error):  # what a page says that is just being left
+                raise
 
-    return wait
+        assert time.monotonic() < end, f"in vain: {condition}"
+
+        page.wait_for_timeout(10)
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browser.conftest import until
 
 from clouds.oracle.laptop.serving import Serving
 
 if TYPE_CHECKING:
-    from browser.conftest import NewVisitor, Until
+    from browser.conftest import NewVisitor
 
 pytestmark = pytest.mark.browser
 TOKEN = "a-token-for-the-owner-only"
@@ -27,7 +28,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield serving
 
 
-def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, until: Until) -> None:
+def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor) -> None:
     """The number goes up by one a visit and the unique number by one a browser, and the badge shows it."""
     first, second = new_visitor(locale="en-US"), new_visitor(locale="en-US")
     page = first.open(f"{here.url}/")
@@ -49,7 +50,7 @@ def test_a_page_in_a_browser_is_counted(here: Serving, new_visitor: NewVisitor, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count_on", ["GET", "POST"])
-def test_either_way_of_counting_counts(count_on: str, tmp_path: Path, new_visitor: NewVisitor, until: Until) -> None:
+def test_either_way_of_counting_counts(count_on: str, tmp_path: Path, new_visitor: NewVisitor) -> None:
     """The element counts whatever COUNT_ON is, also for one who gives no id and so sends nothing at all."""
     private = 'Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { get: () => true })'
     with Serving(tmp_path, containers=1, config={"SALT": "browser", "COUNT_ON": count_on}) as serving:

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser.conftest import SCRIPT, WEB
+from browser.conftest import SCRIPT, WEB, until
 
 if TYPE_CHECKING:
     from browser.conftest import FakeCounter, NewVisitor, Visitor
@@ -59,7 +59,7 @@ def shown(page: Page, text: str, nth: int = 0) -> None:
 
 def failed(page: Page) -> None:
     """Wait until the element has fired its error event; the page must have been made with WATCH_EVENTS."""
-    page.wait_for_function("events.some(([type]) => type == 'error')")
+    until(page, "events.some(([type]) => type == 'error')")
 
 
 def stored(page: Page) -> dict[str, str]:
@@ -128,7 +128,7 @@ def test_second_browser(counter: FakeCounter, new_visitor: NewVisitor) -> None:
     url = counter.page(ELEMENT)
     for _ in range(2):
         page = new_visitor().open(url)
-        page.wait_for_function("localStorage.length == 3")
+        until(page, "localStorage.length == 3")
 
     assert len(set(counter.visitors)) == 2
 
@@ -371,7 +371,7 @@ def test_events(counter: FakeCounter, visitor: Visitor) -> None:
     """`load` carries the whole answer."""
     visitor.context.add_init_script(WATCH_EVENTS)
     page = visitor.open(counter.page(ELEMENT))
-    page.wait_for_function("events.length == 1")
+    until(page, "events.length == 1")
 
     kind, detail = page.evaluate("events")[0]
 
@@ -649,7 +649,7 @@ def test_back(counter: FakeCounter, visitor: Visitor) -> None:
     page.goto(f"{counter.origin}/next")
     counter.count = 2_000
     page.evaluate("history.back()")
-    page.wait_for_function("window.kept === true")
+    until(page, "window.kept === true")
     shown(page, "2,000")
 
     assert [body.get("peek") for body in counter.bodies] == [None, True]

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser.conftest import WEB
+from browser.conftest import WEB, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -470,7 +470,7 @@ def test_fits(owner: str, visitor: Visitor) -> None:
         drawn = (
             "document.querySelector('#chart svg').viewBox.baseVal.width == document.querySelector('#chart').clientWidth"
         )
-        page.wait_for_function(drawn)
+        until(page, drawn)
 
         assert page.evaluate(sideways) == 0
 
@@ -491,7 +491,7 @@ def test_demo(counter: FakeCounter, unlucky: Visitor) -> None:
     number = "document.querySelector('visitor-counter').shadowRoot?.textContent == '{}'"
     for button, count in (("Visit again", "2"), ("Be another visitor", "3")):
         page.get_by_role("button", name=button).click()
-        page.wait_for_function(number.format(count))
+        until(page, number.format(count))
         page.get_by_text("This visit is counted.").wait_for()
     first, again, other = counter.visitors
 
@@ -501,4 +501,4 @@ def test_demo(counter: FakeCounter, unlucky: Visitor) -> None:
     page.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()
     counter.pages["/mine"] = f"<!doctype html><title>Mine</title>{page.locator('#snippet').inner_text()}"
     page.goto(f"{counter.elsewhere}/mine")
-    page.wait_for_function(number.format("4"))
+    until(page, number.format("4"))
