@@ -7,7 +7,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 
@@ -26,10 +25,8 @@ from counter.settings import Environment, Settings
 from counter.store import REQUEST_SECONDS
 from counter_store import CounterStore
 
-MARGIN_SECONDS = 2.0
-"""Subtracted from a call's time, so that the answer is sent before the platform ends the call."""
-
 DEFAULT_SECONDS = 30.0
+MARGIN_SECONDS = 2.0  # of a call's time, so that the answer is sent before the platform ends the call
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 # The FDK sets the root logger to DEBUG, and the SDK then logs several lines for each request.
@@ -40,8 +37,7 @@ logging.getLogger("fdk").setLevel(logging.WARNING)  # on DEBUG it logs every hea
 def handler(ctx: InvokeContext, data: io.BytesIO | None = None) -> FnResponse:
     """Answer one call. Never raises: the FDK would send the exception's text to the visitor."""
     response = entrypoint.answer(_api, _request(ctx, data))
-    headers: Mapping[str, str] = dict(response.headers)
-    return FnResponse(ctx, response_data=response.body, headers=headers, status_code=response.status)
+    return FnResponse(ctx, response.body, dict(response.headers), response.status)
 
 
 @cache
@@ -78,26 +74,21 @@ def _api() -> Api:
 def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:
     # Only a gateway's call has a URL, and no client's header can remove it (`fn-intent` proves nothing: in the FDK a
     # client's header of that name wins). A call without a URL was signed, and authorized by the cloud.
-    url, call_id = ctx.RequestURL(), ctx.CallID() or ""
+    url, call_id, headers = ctx.RequestURL(), ctx.CallID() or "", ctx.HTTPHeaders().items()
     return Request(
         method="GET" if url is None else (ctx.Method() or "GET").upper(),
         url=url,
-        headers={name.lower(): _last(value) for name, value in ctx.HTTPHeaders().items()},
+        # Behind a gateway a header may occur twice: first the platform's, last the client's.
+        headers={name.lower(): value if isinstance(value, str) else value[-1] for name, value in headers},
         body=data.read() if data is not None else b"",
         id=call_id if _CALL_ID.fullmatch(call_id) else uuid.uuid4().hex,
         deadline=_deadline(ctx.Deadline()),
     )
 
 
-def _last(value: str | list[str]) -> str:
-    # Behind a gateway a header may occur twice: first the platform's, last the client's.
-    return value[-1] if isinstance(value, list) else value
-
-
 def _deadline(text: str) -> float:
     try:
-        end = datetime.fromisoformat(text)
-        left = (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() - time.time()
+        left = (datetime.fromisoformat(text) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         left = DEFAULT_SECONDS
     return time.monotonic() + max(left - MARGIN_SECONDS, 0.5)

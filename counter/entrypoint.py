@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from traceback import walk_tb
 
 from counter.answer import error, failed, respond
@@ -21,7 +22,7 @@ log.setLevel(logging.INFO)
 def answer(api: Callable[[], Api], request: Request) -> Response:
     """The counter's answer to `request`, or why there is none. `api` creates the counter on the first call. Never
     raises: a platform would show the exception's text to the visitor, or its own error page without CORS."""
-    settings = Settings()
+    settings = None
     try:
         counter = api()
         settings = counter.settings
@@ -29,14 +30,16 @@ def answer(api: Callable[[], Api], request: Request) -> Response:
         if request.url is None and response.status >= 500:
             # Nobody reads the answer to a scheduled call.
             log.error("a direct call failed (the platform's id: %s): %s", request.id, response.body.decode())
+        return response
     except (SettingsError, StoreError) as problem:
         log.error("the counter cannot start: %s", problem)
-        response = unready(request, problem, time.time(), settings)
+        return unready(request, problem, time.time(), settings)
     except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the place is logged
+        *_, (frame, line) = walk_tb(unexpected.__traceback__)
+        place = f"{Path(frame.f_code.co_filename).name}:{line}"
         ids = f"{request.public_id} (the platform's: {request.id})"
-        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, _place(unexpected), ids)
-        response = internal_error(request, settings)
-    return response
+        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, place, ids)
+        return internal_error(request, settings)
 
 
 def tell(settings: Settings) -> None:
@@ -48,23 +51,15 @@ def tell(settings: Settings) -> None:
 def unready(
     request: Request, problem: SettingsError | StoreError, now: float, settings: Settings | None = None
 ) -> Response:
-    """The answer to `request` while the counter cannot start, because a setting is invalid or the storage cannot be
-    reached. /health answers 503, the other routes an error. It has no values of settings. `settings`, if known, decide
-    which pages may read it."""
-    known = settings or Settings()
+    """The answer while a setting is invalid or the storage cannot be reached: /health says so at `now`, the other
+    routes with an error. Of `settings` only the allowed origins matter."""
     with suppress(BadRequest):
         request = request.resolved()
-    if request.route == "health":
-        return respond(request, known, unhealthy(problem, now))
-    return respond(request, known, failed(problem))
+    answer = unhealthy(problem, now) if request.route == "health" else failed(problem)
+    return respond(request, settings or Settings(), answer)
 
 
 def internal_error(request: Request, settings: Settings | None = None) -> Response:
     """The answer after an unexpected error, which only the log describes."""
     answer = error(500, "internal_error", "Something went wrong; the log says more.")
     return respond(request, settings or Settings(), answer)
-
-
-def _place(unexpected: BaseException) -> str:
-    *_, (frame, line) = walk_tb(unexpected.__traceback__)
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}"
