@@ -1,14 +1,13 @@
 """The owner's settings: read from the environment once, validated, and never changed. Nothing else reads os.environ.
 
-An invalid setting is an error that names it; nothing is guessed. The messages never quote a value, so anyone may see
-them.
+An invalid setting is an error that names it; nothing is guessed. No message quotes a value, so anyone may see them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, tzinfo
 from typing import Any, TypeVar
 
@@ -23,10 +22,10 @@ MAX_SEEN_LIMIT = 1000
 MAX_SITE_NAME = 60
 MIN_TOKEN_LENGTH = 16
 
-_YES = frozenset({"1", "true", "yes", "on"})
-_NO = frozenset({"0", "false", "no", "off"})
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 T = TypeVar("T")
+Default = TypeVar("Default")
 
 
 class SettingsError(ValueError):
@@ -58,20 +57,18 @@ class Environment:
 
     def text(self, name: str, *, is_heading: bool = False) -> str | None:
         """The value of `name`, or None if it is unset or empty. It must be UTF-8, unless it is only a heading."""
-        text = self._variables.get(name, "").strip() or None
-        has_bytes = any("\ud800" <= char <= "\udfff" for char in text or "")  # how Python decodes what is not UTF-8
-        if has_bytes and not is_heading:
+        text = self._variables.get(name, "").strip()
+        # Python decodes bytes that are not UTF-8 as surrogates.
+        if not is_heading and any("\ud800" <= char <= "\udfff" for char in text):
             self._problems.append(f"{name} must be UTF-8 text.")
             return None
-        return text
+        return text or None
 
     def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """The value of `name`, parsed by `parse`, which raises ValueError saying what the value must be."""
         text = self.text(name)
-        if text is None:
-            return default
         try:
-            return parse(text)
+            return default if text is None else parse(text)
         except ValueError as error:
             self._problems.append(f"{name} {error}.")
             return default
@@ -80,62 +77,6 @@ class Environment:
         """Raise SettingsError naming all invalid settings read so far."""
         if self._problems:
             raise SettingsError(" ".join(self._problems))
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the owner may set on every cloud, and how many storage requests a month are free there (None: none are).
-    Every one has a default; docs/settings.md says what each is for."""
-
-    salt: Secret = Secret(DEFAULT_SALT)  # noqa: RUF009 - a value that never changes
-    report_token: Secret | None = None
-    allowed_origins: Origins = Origins()  # noqa: RUF009 - a value that never changes
-    counter_paths: frozenset[str] = frozenset({"httpvisitor", "visitor-counter"})
-    count_on: str = "GET"
-    ignore_crawlers: bool = True
-    seen_limit: int = 400
-    history_days: int = 400
-    pages: int = 200
-    page_list: frozenset[str] = frozenset()
-    public_stats: bool = False
-    report_backup: bool = True
-    timezone: tzinfo = UTC
-    site_name: str | None = None
-    free_requests: int | None = None
-
-    @classmethod
-    def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
-        """The settings in `environment`, which collects the errors."""
-        known = {name: environment.read(name, parse, getattr(cls(), name.lower())) for name, parse in _PARSERS.items()}
-        # Nothing about a heading is a reason to stop counting.
-        heading = one_line(environment.text("SITE_NAME", is_heading=True) or "", MAX_SITE_NAME) or None
-        values = {name.lower(): value for name, value in known.items()}
-        return cls(**values, site_name=heading, free_requests=free_requests)
-
-    @property
-    def public(self) -> dict[str, str | int | None]:
-        """The settings that are not secret, by their names, as content for JSON."""
-        names = [name for name, parse in _PARSERS.items() if parse is not Secret]
-        return {name: _in_words(getattr(self, name.lower())) for name in ("SITE_NAME", *names)}
-
-    @property
-    def limits(self) -> Limits:
-        """How much the document may hold."""
-        return Limits(self.seen_limit, self.history_days, self.pages, self.page_list, self.timezone, self.salt.reveal())
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What works but should be changed. Anyone may read these: /health shows them."""
-        if self.salt.reveal() == DEFAULT_SALT:
-            return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
-        return ()
-
-    @property
-    def private_warnings(self) -> tuple[str, ...]:
-        """What works but should be changed, for the log only: an attacker could use it."""
-        if self.report_token and len(self.report_token.reveal()) < MIN_TOKEN_LENGTH:
-            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {MIN_TOKEN_LENGTH} random characters.",)
-        return ()
 
 
 def _last_segments(text: str) -> frozenset[str]:
@@ -151,9 +92,9 @@ def _count_on(text: str) -> str:
 
 
 def _yes_or_no(text: str) -> bool:
-    if text.lower() not in _YES | _NO:
+    if text.lower() not in _SWITCH:
         raise ValueError("must be true or false")
-    return text.lower() in _YES
+    return _SWITCH[text.lower()]
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -177,11 +118,10 @@ def _timezone(text: str) -> tzinfo:
 
 
 def _paths(text: str) -> frozenset[str]:
-    paths = {page_path(path) for path in text.split(",") if path.strip()}
-    known = frozenset(path for path in paths if path is not None)
-    if len(known) < len(paths) or len(known) > MAX_PAGES:
+    paths = frozenset(page_path(path) or "" for path in text.split(",") if path.strip())
+    if "" in paths or len(paths) > MAX_PAGES:
         raise ValueError(f"must be a comma-separated list of at most {MAX_PAGES} paths like /blog/first-post")
-    return known
+    return paths
 
 
 def _in_words(value: Any) -> str | int | None:
@@ -190,19 +130,64 @@ def _in_words(value: Any) -> str | int | None:
     return value if value is None or isinstance(value, int) else str(value)
 
 
-_PARSERS: Mapping[str, Callable[[str], Any]] = {
-    "SALT": Secret,
-    "REPORT_TOKEN": Secret,
-    "ALLOWED_ORIGINS": Origins.parse,
-    "COUNTER_PATHS": _last_segments,
-    "COUNT_ON": _count_on,
-    "IGNORE_CRAWLERS": _yes_or_no,
-    "SEEN_LIMIT": _whole(0, MAX_SEEN_LIMIT),
-    "HISTORY_DAYS": _whole(1, MAX_HISTORY_DAYS),
-    "PAGES": _whole(0, MAX_PAGES),
-    "PAGE_LIST": _paths,
-    "PUBLIC_STATS": _yes_or_no,
-    "REPORT_BACKUP": _yes_or_no,
-    "TIMEZONE": _timezone,
-}
-"""What reads each setting. A Secret is never shown."""
+def _setting(parse: Callable[[str], T], default: Default) -> T | Default:
+    """A field of Settings, which `parse` reads from the variable of its name in capitals. A Secret is never shown."""
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the owner may set on every cloud, and how many storage requests a month are free there (None: none are).
+    Every one has a default; docs/settings.md says what each is for."""
+
+    salt: Secret = _setting(Secret, Secret(DEFAULT_SALT))
+    report_token: Secret | None = _setting(Secret, None)
+    allowed_origins: Origins = _setting(Origins.parse, Origins())
+    counter_paths: frozenset[str] = _setting(_last_segments, frozenset({"httpvisitor", "visitor-counter"}))
+    count_on: str = _setting(_count_on, "GET")
+    ignore_crawlers: bool = _setting(_yes_or_no, True)
+    seen_limit: int = _setting(_whole(0, MAX_SEEN_LIMIT), 400)
+    history_days: int = _setting(_whole(1, MAX_HISTORY_DAYS), 400)
+    pages: int = _setting(_whole(0, MAX_PAGES), 200)
+    page_list: frozenset[str] = _setting(_paths, frozenset())
+    public_stats: bool = _setting(_yes_or_no, False)
+    report_backup: bool = _setting(_yes_or_no, True)
+    timezone: tzinfo = _setting(_timezone, UTC)
+    site_name: str | None = None
+    free_requests: int | None = None
+
+    @classmethod
+    def read(cls, environment: Environment, *, free_requests: int | None = None) -> Settings:
+        """The settings in `environment`, which collects the errors."""
+        known: dict[str, Any] = {}
+        for each in fields(cls):
+            if parse := each.metadata.get("parse"):
+                known[each.name] = environment.read(each.name.upper(), parse, each.default)
+        # Nothing about a heading is a reason to stop counting.
+        heading = one_line(environment.text("SITE_NAME", is_heading=True) or "", MAX_SITE_NAME) or None
+        return cls(**known, site_name=heading, free_requests=free_requests)
+
+    @property
+    def public(self) -> dict[str, str | int | None]:
+        """The settings that are not secret, by their names, as content for JSON."""
+        names = [each.name for each in fields(self) if each.metadata.get("parse", Secret) is not Secret]
+        return {name.upper(): _in_words(getattr(self, name)) for name in ("site_name", *names)}
+
+    @property
+    def limits(self) -> Limits:
+        """How much the document may hold."""
+        return Limits(self.seen_limit, self.history_days, self.pages, self.page_list, self.timezone, self.salt.reveal())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works but should be changed. Anyone may read these: /health shows them."""
+        if self.salt.reveal() == DEFAULT_SALT:
+            return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
+        return ()
+
+    @property
+    def private_warnings(self) -> tuple[str, ...]:
+        """What works but should be changed, for the log only: an attacker could use it."""
+        if self.report_token and len(self.report_token.reveal()) < MIN_TOKEN_LENGTH:
+            return (f"REPORT_TOKEN is short enough to be guessed. Use at least {MIN_TOKEN_LENGTH} random characters.",)
+        return ()
