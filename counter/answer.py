@@ -16,7 +16,6 @@ Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
 """Status, content and headers. An object is sent as JSON with the request's id; bytes are sent as they are, with their
 Content-Type in the headers."""
 
-_BODILESS = (204, 304)
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
@@ -26,7 +25,7 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
     status, content, headers = answer
     if status == 200 and is_known(headers.get("ETag", ""), request.headers.get("if-none-match", "")):
         status = 304
-    if request.method == "HEAD" or status in _BODILESS:
+    if request.method == "HEAD" or status in (204, 304):
         body = b""
     elif isinstance(content, bytes):
         body = content
@@ -65,14 +64,9 @@ def error(status: int, code: str, message: str, headers: Mapping[str, str] | Non
 
 def failed(problem: SettingsError | StoreError) -> Answer:
     """The answer to an error of the settings or the store."""
+    later = {"Retry-After": "2"}
     if isinstance(problem, Conflict):
-        return error(503, "conflict", str(problem), retry_after(2), mayBeCounted=False)
+        return error(503, "conflict", str(problem), later, mayBeCounted=False)
     if isinstance(problem, Unavailable):
-        later = retry_after(2)
         return error(503, "storage_unavailable", str(problem), later, mayBeCounted=problem.in_doubt)
     return error(500, "damaged_document" if isinstance(problem, CorruptDocument) else "misconfigured", str(problem))
-
-
-def retry_after(seconds: int) -> Mapping[str, str]:
-    """The header that tells a client when to try again."""
-    return {"Retry-After": str(seconds)}

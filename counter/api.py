@@ -1,21 +1,21 @@
 """The counter's API: a Request in, a Response out, the same behind every entrypoint.
 
-This module decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer
-repeats parts of a request only after validation: the name of a form, a page, a badge's label and color.
+It decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer repeats parts
+of a request only after validation: the name of a form, a page, a badge's label and color.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import hmac
 import logging
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any, Protocol
 
-from counter.answer import Answer, error, failed, respond, retry_after, tag
+from counter.answer import Answer, error, failed, respond, tag
 from counter.badge import Badge
-from counter.owner import is_owner
 from counter.page_view import PageView, reason_not_to_count
 from counter.publisher import NotPublished, Publisher
 from counter.request import BadRequest, Request, Response
@@ -37,9 +37,7 @@ _PICTURE = {
     "Cache-Control": f"public, max-age={CACHE_SECONDS}",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
-_RETRY_LATER = retry_after(30)
-_BARE = frozenset({"", "v1", "api"})
-"""The last segments of the bare address, also behind our gateways: `/`, `/v1/`, `/api/`."""
+_RETRY_LATER = {"Retry-After": "30"}
 
 log = logging.getLogger("visitor-counter")
 
@@ -59,10 +57,9 @@ class Store(Protocol):
 
 
 class Api:
-    """The counter's answers. `publisher` is asked for when a report is to go out, and raises NotPublished where
-    there is no place to send it to. `now` gives unix seconds, `warnings` what the storage says should not stay,
-    found out by a deadline. `copy` gets the name of the weekday and the document after a report went out, and may raise
-    StoreError."""
+    """The counter's answers. `publisher` is called for each report, and raises NotPublished if there is nowhere to send
+    it to. `now` returns unix seconds, and `warnings`, given a deadline, what should change in the storage. `copy` gets
+    the weekday's name and the document after a report, and may raise StoreError."""
 
     def __init__(
         self,
@@ -81,15 +78,16 @@ class Api:
         self._warnings = warnings
         self._copy = copy
         self._unclear_on: date | None = None
-        further = settings.counter_paths | (_BARE if "/" in settings.counter_paths else set())
+        # `/` is the bare address, also behind our gateways: `/`, `/v1/`, `/api/`.
+        bare = {"", "v1", "api"} if "/" in settings.counter_paths else set()
+        reading = ("GET", "HEAD")
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
-            **dict.fromkeys(further, (("GET", "HEAD", "POST"), self._counter)),
-            "counter": (("GET", "HEAD", "POST"), self._counter),
-            "badge.svg": (("GET", "HEAD"), self._badge),
-            "health": (("GET", "HEAD"), self._health),
-            "stats": (("GET", "HEAD"), self._stats),
+            **dict.fromkeys({"counter", *settings.counter_paths, *bare}, ((*reading, "POST"), self._counter)),
+            "badge.svg": (reading, self._badge),
+            "health": (reading, self._health),
+            "stats": (reading, self._stats),
             "report": (("GET", "POST"), self._report),
-            **dict.fromkeys(("visitor-counter.js", "busuanzi.js", "owner"), (("GET", "HEAD"), self._page)),
+            **dict.fromkeys(("visitor-counter.js", "busuanzi.js", "owner"), (reading, self._page)),
         }
 
     def answer(self, request: Request) -> Response:
@@ -130,7 +128,9 @@ class Api:
 
     def _visit(self, request: Request, view: PageView) -> Visit:
         reason = reason_not_to_count(view, request, self.settings)
-        visit_id, salt = _visit_id(request.id), self.settings.salt.reveal()
+        # Short, always in the same form, and safe in the name of an object.
+        visit_id = urlsafe_b64encode(sha256(request.id.encode()).digest()[:9]).decode()
+        salt = self.settings.salt.reveal()
         return Visit(
             id=visit_id,
             day=str(self._today().date()),
@@ -165,8 +165,7 @@ class Api:
         else:
             tally, waiting = self._store.read(request.deadline), 0
         numbers = stats(tally, waiting, self._today(), self.settings, public=not owner)
-        cached = {"Cache-Control": f"max-age={CACHE_SECONDS}", "Vary": "Origin, Authorization"}
-        headers = {} if owner else cached
+        headers = {} if owner else {"Cache-Control": f"max-age={CACHE_SECONDS}", "Vary": "Origin, Authorization"}
         form = request.query.get("format")
         if owner and form == "backup":
             return 200, tally.encode(), _download("application/octet-stream", "counter.json")
@@ -213,6 +212,20 @@ class Api:
         return datetime.fromtimestamp(self._now(), self.settings.timezone)
 
 
+def is_owner(request: Request, settings: Settings) -> bool:
+    """Whether `request` is the owner's: a direct call, which was signed, or one with the token, in the header
+    `Authorization: Bearer` or in the query. If no token is set, only direct calls are."""
+    if request.direct or settings.report_token is None:
+        return request.direct
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        given = request.query.get("token", "")
+    shown_token, token = given.strip(), settings.report_token.reveal()
+    # Hashes are compared, so that the timing does not even reveal the length.
+    hashes = [sha256(text.encode(errors="surrogatepass")).digest() for text in (shown_token, token)]
+    return hmac.compare_digest(*hashes)
+
+
 def _download(kind: str, name: str) -> dict[str, str]:
     return {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
@@ -228,8 +241,3 @@ def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequenc
 def _unauthorized() -> Answer:
     scheme = {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
     return error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.", scheme)
-
-
-def _visit_id(request_id: str) -> str:
-    # Short, always in the same form, and safe in the name of an object.
-    return base64.urlsafe_b64encode(hashlib.sha256(request_id.encode()).digest()[:9]).decode("ascii")

@@ -1,17 +1,25 @@
-"""What a page sends with a view. An invalid part never loses the view: it is left out and named in the answer."""
+"""What a page sends with a view, and which views do not count.
+
+An invalid part never loses the view: it is left out and named in the answer.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
-from counter.crawlers import is_crawler
 from counter.names import page_path, source_host
 from counter.request import PAGE_VIEW, Request
 from counter.settings import Settings
 
+MAX_AGENT = 512  # characters; browsers stay below 400, and a long user agent must not cost more
+PREFIX_LENGTH = 4  # no entry in the list of crawlers is shorter
+
+_CRAWLERS = Path(__file__).with_name("crawlers.txt")
 _VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PRIVACY_HEADERS = ("sec-gpc", "dnt")
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
@@ -32,8 +40,8 @@ class PageView:
 
     @classmethod
     def read(cls, request: Request) -> PageView:
-        """The view in `request`, from its query or a JSON body; the query has priority. Raises BadRequest for a body
-        that is too large."""
+        """The view in the query or the JSON body of `request`; the query has priority. Raises BadRequest if the body is
+        too large."""
         ignored: list[str] = []
         sent = {**_body(request, ignored), **request.query}
 
@@ -51,8 +59,8 @@ class PageView:
         return cls(
             vid=None if is_private else take("vid", _vid, None),
             page=take("page", page_path, None),
-            source=None if is_private else take("ref", lambda sent_: source_host(sent_, site), None) or None,
-            reload=take("skip", _is_reload, False),
+            source=None if is_private else take("ref", lambda ref: source_host(ref, site), None) or None,
+            reload=take("skip", lambda skip: skip == "reload" or None, False),
             peek=take("peek", _is_peek, False),
             ignored=tuple(ignored),
         )
@@ -70,6 +78,27 @@ def reason_not_to_count(view: PageView, request: Request, settings: Settings) ->
     return "reload" if view.reload else None
 
 
+def is_crawler(user_agent: str) -> bool:
+    """Whether the first MAX_AGENT characters of a user agent name a known crawler, in any case. Command-line HTTP tools
+    and requests without a user agent count as people."""
+    agent, entries = user_agent[:MAX_AGENT].lower(), _entries_by_prefix()
+    return any(
+        agent.startswith(entry, start)
+        for start in range(len(agent) - PREFIX_LENGTH + 1)
+        for entry in entries.get(agent[start : start + PREFIX_LENGTH], ())
+    )
+
+
+@cache
+def _entries_by_prefix() -> Mapping[str, Sequence[str]]:
+    # Trying every entry in turn takes several times as long, and nearly every visit matches none.
+    found: dict[str, list[str]] = {}
+    for line in _CRAWLERS.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            found.setdefault(line[:PREFIX_LENGTH], []).append(line)
+    return found
+
+
 def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
     if request.method != "POST" and not request.direct:
         return {}
@@ -81,10 +110,6 @@ def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
 
 def _vid(value: Any) -> str | None:
     return value if isinstance(value, str) and _VID.fullmatch(value) else None
-
-
-def _is_reload(value: Any) -> bool | None:
-    return True if value == "reload" else None
 
 
 def _is_peek(value: Any) -> bool | None:

@@ -18,7 +18,7 @@ TARGET: Final = Path(__file__).resolve().parent.parent / "counter" / "crawlers.t
 MIN_LENGTH: Final = 4  # letters and digits; anything shorter occurs in the names of phones and builds
 
 HEADER: Final = """\
-# Crawlers: lower-case substrings of their user agents, one per line, read by crawlers.py.
+# Crawlers: lower-case substrings of their user agents, one per line, read by page_view.py.
 # Source: {package} {version}, the MIT License, Copyright (c) 2017 Martin Monperrus.
 # Left out on purpose: command-line HTTP tools and client libraries, because people use them.
 # Generated, do not edit. To update it, raise the version of {package} in tests/requirements.txt

@@ -164,7 +164,7 @@ def test_tokens_are_compared_in_constant_time(given: str, place: str, monkeypatc
         seen.append((one, other))
         return compare(one, other)
 
-    monkeypatch.setattr("counter.owner.hmac.compare_digest", watched)
+    monkeypatch.setattr("counter.api.hmac.compare_digest", watched)
     counter = Counter(REPORT_TOKEN=TOKEN)
     if place == "header":
         answer = counter.ask("/stats", headers={"Authorization": f"Bearer {given}"})

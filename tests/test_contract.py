@@ -18,7 +18,7 @@ from contract.caller import AGENT, Caller
 from engines import CLOUDS, needed, ways
 
 from clouds.oracle.laptop.serving import Serving
-from counter.crawlers import is_crawler
+from counter.page_view import is_crawler
 from local.laptop import Hosting
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +49,9 @@ def changed(self, request):
 Api.answer = changed
 """
 OWNER = """
-from counter import api, owner
-api.is_owner = lambda request, settings: {} or owner.is_owner(request, settings)
+from counter import api
+from counter.api import is_owner
+api.is_owner = lambda request, settings: {} or is_owner(request, settings)
 """
 
 BUGS: Mapping[str, Bug] = {
@@ -110,9 +111,10 @@ Origins.headers = echoed
     ),
     "the scheme is taken literally": Bug(
         """
-from counter import api, owner
+from counter import api
+from counter.api import is_owner
 api.is_owner = lambda request, settings: (
-    not request.headers.get("authorization", "").startswith(("bearer", "BEARER")) and owner.is_owner(request, settings)
+    not request.headers.get("authorization", "").startswith(("bearer", "BEARER")) and is_owner(request, settings)
 )
 """,
         "The owner's token in the header lets him in, in any case of its scheme.",

@@ -5,7 +5,7 @@ import time
 import pytest
 from make_crawlers import LEFT_OUT, MIN_LENGTH, NARROWED, TARGET, entries, listed, make, substrings
 
-from counter.crawlers import MAX_AGENT, PREFIX_LENGTH, is_crawler
+from counter.page_view import MAX_AGENT, PREFIX_LENGTH, is_crawler
 
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 13; {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36"
