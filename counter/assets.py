@@ -1,6 +1,6 @@
-"""The files that the counter serves to browsers: the element, the script for older themes, and the owner's page.
+"""The files for browsers: the element, the script for older themes, and the owner's page.
 
-They are read on the first request for them, so a visit and its cold start do not load this module.
+Each is read when it is first asked for; a visit does not load this module.
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ _SCRIPTS = {
     "busuanzi.js": ("visitor-counter.js", "busuanzi.js"),  # fills a theme's elements with the counter's numbers
 }
 _SCRIPT = {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=86400"}
-_PAGE = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "Referrer-Policy": "no-referrer",
-}
+_PAGE = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
@@ -30,13 +31,13 @@ class Origins:
         return ",".join(self.listed)
 
     def allow(self, origin: str | None) -> bool:
-        """Whether a page view with this `Origin` counts. One without an `Origin` does: browsers always send it for
-        pages of other sites that use scripts."""
+        """Whether a view with this `Origin` counts. One without does: browsers send it with every script's request to
+        another site."""
         return "*" in self.listed or not origin or _normalized(origin) in self.listed
 
     def headers(self, headers: Mapping[str, str], *, preflight: bool) -> dict[str, str]:
-        """The CORS headers of the answer to a request with these `headers`. They name a listed origin, the first one if
-        the request's own is not listed, and repeat nothing else from the request."""
+        """The CORS headers for a request with these `headers`. They name a listed origin, the first one if the
+        request's own is not listed, and repeat nothing else from the request."""
         origin = _normalized(headers.get("origin", ""))
         answer = {
             "Access-Control-Allow-Origin": origin if origin in self.listed else self.listed[0],
@@ -58,8 +59,6 @@ def _normalized(origin: str) -> str:
         origin = found[1] or found[2]
     scheme, separator, host = origin.partition("://")
     if separator and not host.isascii():
-        try:
+        with suppress(UnicodeError):
             return f"{scheme}://{host.encode('idna').decode()}"
-        except UnicodeError:
-            return origin
     return origin

@@ -1,7 +1,7 @@
 """The names that pages send with a view: the path of the page, and the host that the visitor came from.
 
-Clients can send anything, so both are limited and normalized. A valid value without information, like the site's own
-host as a source, becomes an empty text; an invalid one becomes None.
+Clients can send anything, so both are limited and normalized. An empty text is a valid name without information, like
+the site's own host as a source; None is an invalid one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-MAX_PAGE = 200
-"""The longest path of a page, in bytes of UTF-8."""
-
-MAX_SOURCE = 100
-"""The longest name of a source, in bytes."""
+MAX_PAGE = 200  # bytes of UTF-8
+MAX_SOURCE = 100  # bytes
 
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.ASCII | re.IGNORECASE)
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
@@ -25,12 +22,10 @@ _JOINERS = "\u200c\u200d"  # not printable, but part of Persian words and of emo
 def page_path(sent: Any) -> str | None:
     """The normalized path of a page: percent-decoded once, without query, fragment, `index.html` and final slash.
     Characters that are not printable, such as those that change the writing direction, stay percent-encoded."""
-    if not isinstance(sent, str):
-        return None
-    path = re.split(r"[?#]", _ORIGIN.sub("", sent.strip(), count=1), maxsplit=1)[0]
-    if not path.startswith("/") and not _ORIGIN.match(sent.strip()):
-        return None
-    if len(path) > 6 * MAX_PAGE:  # too long in any encoding
+    text = sent.strip() if isinstance(sent, str) else ""
+    path = re.split(r"[?#]", _ORIGIN.sub("", text, count=1), maxsplit=1)[0]
+    is_path = path.startswith("/") or _ORIGIN.match(text)
+    if not is_path or len(path) > 6 * MAX_PAGE:  # too long in any encoding
         return None
     path = re.sub("/{2,}", "/", "".join(map(_printable, _ENCODED.sub(_decoded, path))))
     path = path.rstrip("/").removesuffix("/index.html") or "/"
@@ -40,7 +35,7 @@ def page_path(sent: Any) -> str | None:
 def source_host(sent: Any, own: str = "") -> str | None:
     """The host in `sent`, a host name or an address, in lower case and without port and `www.`. Empty for the site's
     `own` host, which may be given as an origin, for IP addresses and for names without a dot."""
-    host = "" if isinstance(sent, str) and not sent.strip() else _host(sent)
+    host = _host(sent) if isinstance(sent, str) else None
     if host is None or len(host) > MAX_SOURCE:
         return None
     is_name = "." in host and not host.rpartition(".")[2].isdigit()
@@ -53,9 +48,7 @@ def one_line(text: str, most: int) -> str:
     return " ".join("".join(shown).split())[:most].strip(f" {_JOINERS}")
 
 
-def _host(sent: Any) -> str | None:
-    if not isinstance(sent, str):
-        return None
+def _host(sent: str) -> str | None:
     try:
         address = urlsplit(sent.strip() if "://" in sent else f"//{sent.strip()}")
         host = (address.hostname or "").removesuffix(".").removeprefix("www.")
@@ -64,7 +57,7 @@ def _host(sent: Any) -> str | None:
         return None
     if ":" in host:  # an IPv6 address
         return "0"
-    return host if _HOST.fullmatch(host) else None
+    return host if _HOST.fullmatch(host) or not sent.strip() else None
 
 
 def _decoded(encoded: re.Match[str]) -> str:
