@@ -14,11 +14,10 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Protocol
 
-from counter.answer import Answer, error, failed, respond, tag
 from counter.badge import Badge
 from counter.page_view import PageView, reason_not_to_count
 from counter.publisher import NotPublished, Publisher
-from counter.request import BadRequest, Request, Response
+from counter.request import Answer, BadRequest, Request, Response, error, failed, respond, tag
 from counter.settings import Settings, SettingsError
 from counter.shown import iso, number, shields, shown
 from counter.stats import TABLES, as_csv, stats

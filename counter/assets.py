@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from counter.answer import Answer, tag
+from counter.request import Answer, tag
 
 _WEB = Path(__file__).resolve().parent.parent / "web"
 _SCRIPTS = {

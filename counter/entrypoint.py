@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from traceback import walk_tb
 
-from counter.answer import error, failed, respond
 from counter.api import Api, unhealthy
-from counter.request import BadRequest, Request, Response
+from counter.request import BadRequest, Request, Response, error, failed, respond
 from counter.settings import Settings, SettingsError
 from counter.store import StoreError
 

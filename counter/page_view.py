@@ -6,7 +6,7 @@ An invalid part never loses the view: it is left out and named in the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,20 +82,20 @@ def is_crawler(user_agent: str) -> bool:
     """Whether the first MAX_AGENT characters of a user agent name a known crawler, in any case. Command-line HTTP tools
     and requests without a user agent count as people."""
     agent, entries = user_agent[:MAX_AGENT].lower(), _entries_by_prefix()
-    return any(
-        agent.startswith(entry, start)
-        for start in range(len(agent) - PREFIX_LENGTH + 1)
-        for entry in entries.get(agent[start : start + PREFIX_LENGTH], ())
-    )
+    for start in range(len(agent) - PREFIX_LENGTH + 1):
+        found = entries.get(agent[start : start + PREFIX_LENGTH])
+        if found and agent.startswith(found, start):
+            return True
+    return False
 
 
 @cache
-def _entries_by_prefix() -> Mapping[str, Sequence[str]]:
+def _entries_by_prefix() -> Mapping[str, tuple[str, ...]]:
     # Trying every entry in turn takes several times as long, and nearly every visit matches none.
-    found: dict[str, list[str]] = {}
-    for line in _CRAWLERS.read_text(encoding="utf-8").splitlines():
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _CRAWLERS.read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
-            found.setdefault(line[:PREFIX_LENGTH], []).append(line)
+            found[line[:PREFIX_LENGTH]] = (*found.get(line[:PREFIX_LENGTH], ()), line)
     return found
 
 

@@ -7,12 +7,21 @@ caller, and its JSON body may describe the request.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
+
+from counter.settings import Settings, SettingsError
+from counter.store import Conflict, CorruptDocument, StoreError, Unavailable
+
+Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
+"""Status, content and headers. An object is sent as JSON with the request's id; bytes are sent as they are, with their
+Content-Type in the headers."""
 
 MAX_BODY = 16 * 1024
 MAX_PARAMETERS = 50
@@ -20,6 +29,7 @@ MAX_PARAMETERS = 50
 PAGE_VIEW = ("vid", "page", "ref", "skip", "peek")
 """What a page may send with a view, in the query or as members of a JSON body."""
 
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "body"})
 
 
@@ -107,3 +117,56 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+
+
+def respond(request: Request, settings: Settings, answer: Answer) -> Response:
+    """The Response to `request`, with the headers for caches and browsers. The answer's own headers override
+    them. If the client has the content with the answer's ETag already, it is not sent again."""
+    status, content, headers = answer
+    if status == 200 and is_known(headers.get("ETag", ""), request.headers.get("if-none-match", "")):
+        status = 304
+    if request.method == "HEAD" or status in (204, 304):
+        body = b""
+    elif isinstance(content, bytes):
+        body = content
+    else:
+        text = json.dumps({**content, "requestId": request.public_id}, separators=(",", ":"), ensure_ascii=False)
+        body = text.encode(errors="backslashreplace")  # a lone surrogate becomes a JSON escape
+    return Response(
+        status,
+        {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-cache, no-store, must-revalidate",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": request.public_id,
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            **settings.allowed_origins.headers(request.headers, preflight=request.method == "OPTIONS"),
+            **headers,
+        },
+        body,
+    )
+
+
+def tag(content: bytes) -> str:
+    """The strong ETag of the content, which changes with every byte."""
+    return f'"{sha256(content).hexdigest()[:24]}"'
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether an If-None-Match header (`*`, or a list of strong and weak tags) names `etag` (empty: there is none)."""
+    return bool(etag) and (if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match))
+
+
+def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    """An error: `code` for programs, `message` for people. Neither quotes the request or the document."""
+    return status, {"ok": False, "status": "error", "error": code, "message": message, **more}, headers or {}
+
+
+def failed(problem: SettingsError | StoreError) -> Answer:
+    """The answer to an error of the settings or the store."""
+    later = {"Retry-After": "2"}
+    if isinstance(problem, Conflict):
+        return error(503, "conflict", str(problem), later, mayBeCounted=False)
+    if isinstance(problem, Unavailable):
+        return error(503, "storage_unavailable", str(problem), later, mayBeCounted=problem.in_doubt)
+    return error(500, "damaged_document" if isinstance(problem, CorruptDocument) else "misconfigured", str(problem))

@@ -11,10 +11,9 @@ from counting import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.answer import is_known, tag
 from counter.badge import MAX_LABEL, Badge, colors, text_color, width
 from counter.names import one_line
-from counter.request import Response
+from counter.request import Response, is_known, tag
 from counter.store import Unavailable
 from counter.tally import Limits, Tally
 from privacy import visitor_hash

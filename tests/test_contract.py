@@ -125,8 +125,9 @@ api.is_owner = lambda request, settings: (
     ),
     "an error shows the exception": Bug(
         """
-from counter import api, answer
-api.error = lambda status, code, message, *more: answer.error(status, code, f"{message} ({__file__}: {code})", *more)
+from counter import api
+from counter.request import error
+api.error = lambda status, code, message, *more: error(status, code, f"{message} ({__file__}: {code})", *more)
 """,
         "No error shows a stack, an exception",
     ),
