@@ -21,7 +21,7 @@ from counter.request import BadRequest
 from counter.tally import Tally
 
 MAX_LABEL = 40
-_DEFAULT_COLOR = "blue"
+PERIODS = {"today": "day", "week": "week", "month": "month"}
 
 _LABELS = {
     "count": "page views",
@@ -32,7 +32,6 @@ _LABELS = {
     "month": "visitors this month",
 }
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
-
 _DATA = Path(__file__).with_name("badge.json")
 _WIDE, _OTHER = 110, 75  # tenths of a pixel
 _PADDING = 5
@@ -47,8 +46,8 @@ class Badge:
     metric: str
     label: str
     color: str
-    page: str | None = None
-    abbreviated: bool = False
+    page: str | None
+    abbreviated: bool
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Badge:
@@ -59,21 +58,19 @@ class Badge:
         if metric not in _LABELS:
             raise BadRequest("invalid_metric", f"metric must be one of {', '.join(_LABELS)}.")
         label = one_line(query.get("label", ""), MAX_LABEL) or _LABELS[metric]
-        color = query.get("color", _DEFAULT_COLOR).strip().lower()
-        digits = _HEX.fullmatch(color)
-        drawn = colors().get(color) or (_six_digits(digits[1]) if digits else colors()[_DEFAULT_COLOR])
-        return cls(metric, label, drawn, page, query.get("abbreviated", "").lower() in ("1", "true", "yes"))
+        color = _color(query.get("color", "").strip().lower())
+        return cls(metric, label, color, page, query.get("abbreviated", "").lower() in ("1", "true", "yes"))
 
     def message(self, tally: Tally, today: str) -> str:
         """The number in `tally` as text, or `?` if it is not known. `today` is the owner's date."""
-        kind = {"today": "day", "week": "week", "month": "month"}.get(self.metric)
-        if self.metric == "page":
-            number, estimate = tally.pages.count(self.page or ""), False
-        elif kind:
+        number: int | None = tally.pageviews
+        estimate = False
+        if self.metric == "unique":
+            number, estimate = tally.unique, tally.unique_is_estimate
+        elif self.metric == "page":
+            number = tally.pages.count(self.page or "")
+        elif kind := PERIODS.get(self.metric):
             number, estimate = tally.people_of(kind, today), tally.people.is_estimate(today, kind)
-        else:
-            is_unique = self.metric == "unique"
-            number, estimate = tally.unique if is_unique else tally.pageviews, is_unique and tally.unique_is_estimate
         if number is None:
             return "?"
         return ("~" if estimate else "") + (_short(number) if self.abbreviated else f"{number:,}")
@@ -97,19 +94,23 @@ class Badge:
         ).encode()
 
 
-@cache
 def colors() -> Mapping[str, str]:
     """The colors by the names people know. Blue and red are a shade darker than elsewhere, so that white text can be
     read on them."""
-    named = json.loads(_DATA.read_text("utf-8"))["colors"]
-    return {name: color for color, names in named.items() for name in names}
+    return _inverted("colors")
 
 
 @cache
-def _widths() -> Mapping[str, int]:
-    # Widths in tenths of a pixel at 11 pixels in Verdana; DejaVu Sans on Linux differs by a few per cent.
-    widths = json.loads(_DATA.read_text("utf-8"))["widths"]
-    return {character: int(width) for width, characters in widths.items() for character in characters}
+def _inverted(member: str) -> Mapping[str, str]:
+    groups = json.loads(_DATA.read_text("utf-8"))[member]
+    return {one: key for key, group in groups.items() for one in group}
+
+
+def _color(named: str) -> str:
+    digits = _HEX.fullmatch(named)
+    if named in colors() or not digits:
+        return colors().get(named, colors()["blue"])
+    return "#" + (digits[1] if len(digits[1]) == 6 else "".join(digit * 2 for digit in digits[1]))
 
 
 def width(text: str) -> int:
@@ -138,14 +139,16 @@ def _text(text: str, middle: float, color: str) -> str:
 
 
 def _tenths(character: str) -> int:
-    if character in _widths():
-        return _widths()[character]
+    # Of Verdana at 11 pixels; DejaVu Sans on Linux differs by a few per cent.
+    widths = _inverted("widths")
+    if character in widths:
+        return int(widths[character])
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # combining marks, and joiners in emoji
         return 0
     if unicodedata.east_asian_width(character) in "WF":
         return _WIDE
     # A letter with an accent is as wide as the letter.
-    return _widths().get(unicodedata.normalize("NFD", character)[0], _OTHER)
+    return int(widths.get(unicodedata.normalize("NFD", character)[0], _OTHER))
 
 
 def _short(number: int) -> str:
@@ -153,9 +156,5 @@ def _short(number: int) -> str:
     for letter, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             tenths = number * 10 // size
-            return f"{tenths // 10:,}{f'.{tenths % 10}' if tenths < 100 and tenths % 10 else ''}{letter}"
+            return f"{tenths / 10:g}{letter}" if tenths < 100 else f"{tenths // 10:,}{letter}"
     return str(number)
-
-
-def _six_digits(color: str) -> str:
-    return "#" + ("".join(digit * 2 for digit in color) if len(color) == 3 else color)

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from counter.backup import backup
-from counter.budget import Budget, budget
 from counter.mail_text import COLUMNS, change, day_month, page_views, percent, table, to_ascii, unlinked, wrapped
 from counter.news import news, silence
 from counter.past import DAY, Past, Span, dates, last_spans
 from counter.ranking import Ranking
 from counter.settings import Settings
+from counter.stats import Budget, budget
 from counter.tally import Tally
 
 MAX_BYTES = 60_000

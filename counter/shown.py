@@ -7,11 +7,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from counter.badge import Badge
+from counter.badge import PERIODS, Badge
 from counter.page_view import PageView
 from counter.tally import Tally
 
-_PERIODS = {"today": "day", "week": "week", "month": "month"}
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
 
 
@@ -29,7 +28,7 @@ def shown(tally: Tally, view: PageView, reason: str | None, now: datetime, form:
         "timestamp": iso(now),
         **{
             name: {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}
-            for name, kind in _PERIODS.items()
+            for name, kind in PERIODS.items()
         },
     }
     if view.page is not None:

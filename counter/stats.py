@@ -7,26 +7,53 @@ clients sent only those that the owner listed or that have many views.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
-from operator import add
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 
-from counter.budget import budget
-from counter.ranking import Ranking, Row
+from counter.ranking import Ranking
 from counter.settings import Settings
 from counter.tally import Tally
 
 MIN_PUBLIC_VIEWS = 10
 TABLES = ("days", "weeks", "months", "pages", "sources")
 
+_DAY = timedelta(days=1)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Budget(NamedTuple):
+    """A month's storage requests and the free allowance. `month` is YYYY-MM in UTC; `allowance` is None if there is
+    none; `runs_out` is the day it will be used up at the current pace, or None if it lasts the month or is used up."""
+
+    month: str
+    used: int
+    allowance: int | None
+    runs_out: date | None
+
+
+def budget(tally: Tally, now: datetime, free_requests: int | None) -> Budget:
+    """The storage requests in the month of `now`, which the mail and the owner's page show."""
+    utc = now.astimezone(UTC)
+    month = f"{utc:%Y-%m}"
+    used = tally.requests.get(month, 0)
+    if free_requests is None:
+        return Budget(month, used, None, None)
+    begin = utc.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = (begin + _DAY * 31).replace(day=1)
+    if tally.days and min([*tally.requests, *tally.months, month]) == month:
+        # A counter that started this month is measured from its first day.
+        begin = max(begin, datetime.combine(date.fromisoformat(min(tally.days)), begin.time(), UTC))
+    # The first hours of a month are too few to predict the rest.
+    elapsed = max(utc - begin, _DAY)
+    empty = begin + elapsed * (free_requests / used) if 0 < used < free_requests else end
+    return Budget(month, used, free_requests, empty.date() if empty < end else None)
 
 
 def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, public: bool = False) -> dict[str, Any]:
     """The numbers of `tally` at `now` in the owner's time zone, for the owner or for the `public`. `waiting` is how
     many visits were in the journal before this call. It has no secrets, and no names of buckets or accounts."""
-    months = [f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"]
+    months = [f"{now:%Y-%m}", f"{now.replace(day=1) - _DAY:%Y-%m}"]
     names = settings.page_list if public else None
     numbers = {
         "ok": True,
@@ -43,15 +70,10 @@ def stats(tally: Tally, waiting: int, now: datetime, settings: Settings, *, publ
     }
     if public:
         return numbers
-    spent = budget(tally, now, settings.free_requests)
+    month, used, allowance, runs_out = budget(tally, now, settings.free_requests)
     return numbers | {
         "requests": dict(sorted(tally.requests.items())),
-        "budget": {
-            "month": spent.month,
-            "used": spent.used,
-            "allowance": spent.allowance,
-            "runsOut": str(spent.runs_out) if spent.runs_out else None,
-        },
+        "budget": {"month": month, "used": used, "allowance": allowance, "runsOut": runs_out and str(runs_out)},
         "documentBytes": len(tally.encode()),
         "entriesWaiting": waiting,
         "settings": settings.public,
@@ -62,23 +84,18 @@ def as_csv(numbers: Mapping[str, Any], table: str) -> bytes:
     """One of the TABLES of `numbers`, the result of `stats`, as CSV in which no cell is a formula."""
     if table in ("pages", "sources"):
         rows = [*numbers[table]["top"], {"name": "(all others)", **numbers[table]["other"]}]
-    elif table == "weeks":
-        rows = [{"week": week, "visitors": visitors} for week, visitors in numbers[table].items()]
     else:
-        rows = [
-            {
-                table[:-1]: when,
-                **{key: sum_ for key, sum_ in sums.items() if key != "filtered"},
-                **sums.get("filtered", {}),
-            }
-            for when, sums in numbers[table].items()
-        ]
-    written = io.StringIO()
+        rows = []
+        for when, sums in numbers[table].items():
+            row = {"visitors": sums} if table == "weeks" else dict(sums)
+            filtered = row.pop("filtered", {})
+            rows.append({table[:-1]: when, **row, **filtered})
     import csv  # noqa: PLC0415 - for a download only, and no part of a cold start
 
-    writer = csv.DictWriter(written, dict.fromkeys(key for row in rows for key in row), restval=0)
-    writer.writerow({key: _cell(key) for key in writer.fieldnames})
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    written = io.StringIO()
+    columns = {key: key for row in rows for key in row}
+    writer = csv.DictWriter(written, columns, restval=0)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in (columns, *rows))
     return written.getvalue().encode("utf-8", "replace")
 
 
@@ -90,16 +107,17 @@ def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None
     """The names by views, and the sum of the others; for the public only names in `public` or with many views."""
     columns = [ranking.column(month) for month in months]
 
-    def numbers(row: Row) -> dict[str, int]:
+    def numbers(row: Sequence[int]) -> dict[str, int]:
         month, last = (row[column] if column else 0 for column in columns)
         return {"count": row[0], "month": month, "lastMonth": last}
 
-    shown, other = dict(ranking.names), ranking.other
-    for name, row in ranking.names.items():
-        if public is not None and name not in public and row[0] < MIN_PUBLIC_VIEWS:
-            other = tuple(map(add, other, shown.pop(name)))
-    by_views = sorted(shown.items(), key=lambda item: (-item[1][0], item[0]))
-    return {"top": [{"name": name, **numbers(row)} for name, row in by_views], "other": numbers(other)}
+    top, other = [], [ranking.other]
+    for name, row in sorted(ranking.names.items(), key=lambda item: (-item[1][0], item[0])):
+        if public is None or name in public or row[0] >= MIN_PUBLIC_VIEWS:
+            top.append({"name": name, **numbers(row)})
+        else:
+            other.append(row)
+    return {"top": top, "other": numbers([sum(column) for column in zip(*other, strict=True)])}
 
 
 def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, Any]:
