@@ -54,7 +54,6 @@ def _api() -> Api:
         requests=0 if oracle.namespace else 1,
     )
 
-    @cache
     def topic() -> Publisher:
         if oracle.topic is None:
             raise NotPublished("TOPIC_OCID is not set: there is nowhere to send the report to.", retry=False)

@@ -10,9 +10,10 @@ import hmac
 import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Protocol
 
 from counter.badge import Badge
 from counter.page_view import PageView, reason_not_to_count
@@ -55,33 +56,26 @@ class Store(Protocol):
         """The exact tally, and how many visits were waiting in the journal."""
 
 
+@dataclass(eq=False, repr=False)
 class Api:
     """The counter's answers. `publisher` is called for each report, and raises NotPublished if there is nowhere to send
     it to. `now` returns unix seconds, and `warnings`, given a deadline, what should change in the storage. `copy` gets
     the weekday's name and the document after a report, and may raise StoreError."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        publisher: Callable[[], Publisher],
-        now: Callable[[], float],
-        warnings: Callable[[float], Sequence[str]] = lambda deadline: (),
-        *,
-        copy: Callable[[str, bytes], None] | None = None,
-    ) -> None:
-        self.settings = settings
-        self._store = store
-        self._publisher = publisher
-        self._now = now
-        self._warnings = warnings
-        self._copy = copy
+    settings: Settings
+    store: Store
+    publisher: Callable[[], Publisher]
+    now: Callable[[], float]
+    warnings: Callable[[float], Sequence[str]] = lambda deadline: ()
+    copy: Callable[[str, bytes], None] | None = None
+
+    def __post_init__(self) -> None:
         self._unclear_on: date | None = None
         # `/` is the bare address, also behind our gateways: `/`, `/v1/`, `/api/`.
-        bare = {"", "v1", "api"} if "/" in settings.counter_paths else set()
+        bare = {"", "v1", "api"} if "/" in self.settings.counter_paths else set()
         reading = ("GET", "HEAD")
         self._routes: Mapping[str, tuple[tuple[str, ...], Callable[[Request], Answer]]] = {
-            **dict.fromkeys({"counter", *settings.counter_paths, *bare}, ((*reading, "POST"), self._counter)),
+            **dict.fromkeys({"counter", *self.settings.counter_paths, *bare}, ((*reading, "POST"), self._counter)),
             "badge.svg": (reading, self._badge),
             "health": (reading, self._health),
             "stats": (reading, self._stats),
@@ -114,15 +108,15 @@ class Api:
     def _counter(self, request: Request) -> Answer:
         form = request.query.get("as")
         if form == "shields":
-            badge, tally = Badge.of(request.query), self._store.read(request.deadline)
+            badge, tally = Badge.of(request.query), self.store.read(request.deadline)
             return 200, shields(badge, tally, str(self._today().date())), {}
         view = PageView.read(request)
         counts = request.method == "POST" or (request.method == "GET" and self.settings.count_on == "GET")
         if counts and not view.peek:
             visit = self._visit(request, view)
-            reason, tally = visit.reason, self._store.keep(visit, self._now(), request.deadline)
+            reason, tally = visit.reason, self.store.keep(visit, self.now(), request.deadline)
         else:
-            reason, tally = "peek", self._store.read(request.deadline)
+            reason, tally = "peek", self.store.read(request.deadline)
         return 200, number(tally) if form == "number" else shown(tally, view, reason, self._today(), form), {}
 
     def _visit(self, request: Request, view: PageView) -> Visit:
@@ -142,16 +136,16 @@ class Api:
 
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)
-        picture = badge.svg(self._store.read(request.deadline), str(self._today().date()))
+        picture = badge.svg(self.store.read(request.deadline), str(self._today().date()))
         return 200, picture, {**_PICTURE, "ETag": tag(picture)}
 
     def _health(self, request: Request) -> Answer:
         try:
-            count = self._store.read(request.deadline).pageviews
+            count = self.store.read(request.deadline).pageviews
         except StoreError as problem:
-            return unhealthy(problem, self._now(), self.settings.warnings)
+            return unhealthy(problem, self.now(), self.settings.warnings)
         state = {"status": "healthy", "service": SERVICE, "database": "connected", "counter_value": count}
-        warnings = (*self.settings.warnings, *self._warnings(request.deadline))
+        warnings = (*self.settings.warnings, *self.warnings(request.deadline))
         return 200, {**state, "timestamp": iso(self._today()), **({"warnings": warnings} if warnings else {})}, {}
 
     def _stats(self, request: Request) -> Answer:
@@ -160,9 +154,9 @@ class Api:
         if not owner and (has_token or not self.settings.public_stats):
             return _unauthorized()
         if owner:
-            tally, waiting = self._store.settle(self._now(), request.deadline)
+            tally, waiting = self.store.settle(self.now(), request.deadline)
         else:
-            tally, waiting = self._store.read(request.deadline), 0
+            tally, waiting = self.store.read(request.deadline), 0
         numbers = stats(tally, waiting, self._today(), self.settings, public=not owner)
         headers = {} if owner else {"Cache-Control": f"max-age={CACHE_SECONDS}", "Vary": "Origin, Authorization"}
         form = request.query.get("format")
@@ -185,8 +179,8 @@ class Api:
             raise BadRequest("invalid_period", f"period must be one of {', '.join(PERIODS)}.")
         today = self._today()
         try:
-            publisher = self._publisher()
-            tally, _ = self._store.settle(self._now(), request.deadline)
+            publisher = self.publisher()
+            tally, _ = self.store.settle(self.now(), request.deadline)
             again, attach = self._unclear_on == today.date(), publisher.attaches
             publisher.publish(*compose(tally, today, self.settings, period, again=again, attach=attach))
         except NotPublished as problem:
@@ -196,8 +190,8 @@ class Api:
             return error(503, "not_published", f"{problem} Try again; the mail may then come twice.", _RETRY_LATER)
         self._unclear_on = None
         try:
-            if self._copy:
-                self._copy(f"{today:%A}".lower(), tally.encode())
+            if self.copy:
+                self.copy(f"{today:%A}".lower(), tally.encode())
         except StoreError as problem:
             log.warning("The report was sent, but no copy of the document was kept: %s", problem)
         return 200, {"ok": True, "report": True}, {}
@@ -208,7 +202,7 @@ class Api:
         return page(request.route, self.settings.public_stats)
 
     def _today(self) -> datetime:
-        return datetime.fromtimestamp(self._now(), self.settings.timezone)
+        return datetime.fromtimestamp(self.now(), self.settings.timezone)
 
 
 def is_owner(request: Request, settings: Settings) -> bool:
@@ -231,9 +225,8 @@ def _download(kind: str, name: str) -> dict[str, str]:
 
 def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequence[str] = ()) -> Answer:
     """The answer of /health to `problem`, at `now` in unix seconds."""
-    state: dict[str, Any] = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem)}
-    if warnings:
-        state["warnings"] = warnings
+    more = {"warnings": warnings} if warnings else {}
+    state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem), **more}
     return 503, {**state, "timestamp": iso(datetime.fromtimestamp(now, UTC))}, _RETRY_LATER
 
 

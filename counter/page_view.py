@@ -1,7 +1,4 @@
-"""What a page sends with a view, and which views do not count.
-
-An invalid part never loses the view: it is left out and named in the answer.
-"""
+"""What a page sends with a view, and which views do not count. An invalid part is left out, and never the view."""
 
 from __future__ import annotations
 
@@ -19,10 +16,7 @@ from counter.settings import Settings
 MAX_AGENT = 512  # characters; browsers stay below 400, and a long user agent must not cost more
 PREFIX_LENGTH = 4  # no entry in the list of crawlers is shorter
 
-_CRAWLERS = Path(__file__).with_name("crawlers.txt")
 _VID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_PRIVACY_HEADERS = ("sec-gpc", "dnt")
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 T = TypeVar("T")
 
@@ -55,7 +49,7 @@ class PageView:
 
         site = request.headers.get("origin") or request.headers.get("referer", "")
         # The browser says that its user does not want to be recognised.
-        is_private = any(request.headers.get(name, "").strip() == "1" for name in _PRIVACY_HEADERS)
+        is_private = any(request.headers.get(name, "").strip() == "1" for name in ("sec-gpc", "dnt"))
         return cls(
             vid=None if is_private else take("vid", _vid, None),
             page=take("page", page_path, None),
@@ -68,7 +62,8 @@ class PageView:
 
 def reason_not_to_count(view: PageView, request: Request, settings: Settings) -> str | None:
     """The reason why `view` is answered but not counted, or None if it counts."""
-    hints = " ".join(request.headers.get(name, "") for name in _PREFETCH_HEADERS).lower()
+    names = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+    hints = " ".join(request.headers.get(name, "") for name in names).lower()
     if "prefetch" in hints or "prerender" in hints or "preview" in hints:
         return "prefetch"
     if settings.ignore_crawlers and is_crawler(request.headers.get("user-agent", "")):
@@ -93,7 +88,7 @@ def is_crawler(user_agent: str) -> bool:
 def _entries_by_prefix() -> Mapping[str, tuple[str, ...]]:
     # Trying every entry in turn takes several times as long, and nearly every visit matches none.
     found: dict[str, tuple[str, ...]] = {}
-    for line in _CRAWLERS.read_text("utf-8").splitlines():
+    for line in Path(__file__).with_name("crawlers.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             found[line[:PREFIX_LENGTH]] = (*found.get(line[:PREFIX_LENGTH], ()), line)
     return found

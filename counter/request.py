@@ -34,8 +34,7 @@ _EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "bo
 
 
 class BadRequest(Exception):
-    """A request that cannot be answered. `code` is for programs, the message for people; it does not quote the
-    request."""
+    """A request that cannot be answered: `code` is for programs, the message for people. It quotes nothing of it."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -64,8 +63,7 @@ class Request:
     @property
     def route(self) -> str:
         """The last segment of the path in lower case, since gateways add a prefix."""
-        path = (self.url or "").partition("?")[0]
-        return unquote(path.rstrip("/").rpartition("/")[2]).lower()
+        return unquote((self.url or "").partition("?")[0].rstrip("/").rpartition("/")[2]).lower()
 
     @cached_property
     def query(self) -> Mapping[str, str]:
@@ -88,9 +86,8 @@ class Request:
         return content if isinstance(content, dict) else None
 
     def resolved(self) -> Request:
-        """A direct call turned into the HTTP request that its body describes: `{"path": "/report"}`, `{"vid": "…"}`, or
-        an API gateway's event. Any other body is the body of a page view. A call with a URL is returned as it is.
-        Raises BadRequest."""
+        """The HTTP request that a direct call's body describes: `{"path": "/report"}`, `{"vid": "…"}`, or an API
+        gateway's event; any other body is that of a page view. A call with a URL stays as it is. Raises BadRequest."""
         if self.url is not None:
             return self
         asked = {name: value for name, value in (self.json or {}).items() if value is not None}
@@ -120,8 +117,8 @@ class Response:
 
 
 def respond(request: Request, settings: Settings, answer: Answer) -> Response:
-    """The Response to `request`, with the headers for caches and browsers. The answer's own headers override
-    them. If the client has the content with the answer's ETag already, it is not sent again."""
+    """The Response to `request`, with the headers for caches and browsers, which the answer's own override. Content
+    that the client has already, by its ETag, is not sent again."""
     status, content, headers = answer
     if status == 200 and is_known(headers.get("ETag", ""), request.headers.get("if-none-match", "")):
         status = 304

@@ -35,21 +35,16 @@ class SettingsError(ValueError):
 class Secret:
     """Text that never appears when it is printed, logged or part of a traceback."""
 
-    __slots__ = ("_text",)
-
     def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
+        self.reveal: Callable[[], str] = lambda: text
 
     def __repr__(self) -> str:
         return "<secret>"
 
 
 class Environment:
-    """The variables to read settings from, by default this process's environment. It collects the errors, so that
-    `check`, called after all settings have been read, reports them all at once."""
+    """The variables to read settings from, by default this process's environment. It collects the errors until
+    `check`, which is called after all settings have been read."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
@@ -181,9 +176,8 @@ class Settings:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works but should be changed. Anyone may read these: /health shows them."""
-        if self.salt.reveal() == DEFAULT_SALT:
-            return ("SALT is the default, which everybody knows. Set a long random text before the first visit.",)
-        return ()
+        warning = "SALT is the default, which everybody knows. Set a long random text before the first visit."
+        return (warning,) if self.salt.reveal() == DEFAULT_SALT else ()
 
     @property
     def private_warnings(self) -> tuple[str, ...]:
