@@ -48,11 +48,8 @@ def _api() -> Api:
     environment.check()
     entrypoint.tell(settings)
     client = connect(oracle, signer(oracle.principal))
-    store = CounterStore(
-        ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object),
-        settings.limits,
-        requests=0 if oracle.namespace else 1,
-    )
+    documents = ObjectStorage(client, oracle.namespace, oracle.bucket, oracle.object)
+    store = CounterStore(documents, settings.limits, requests=0 if oracle.namespace else 1)
 
     def topic() -> Publisher:
         if oracle.topic is None:

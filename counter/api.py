@@ -1,7 +1,6 @@
-"""The counter's API: a Request in, a Response out, the same behind every entrypoint.
+"""The counter's API, the same behind every entrypoint: routes, methods, what counts, and what only the owner may see.
 
-It decides what a browser or a person may see: routes, methods, what counts, who is the owner. An answer repeats parts
-of a request only after validation: the name of a form, a page, a badge's label and color.
+An answer repeats parts of a request only after validation: the name of a form, a page, a badge's label and color.
 """
 
 from __future__ import annotations
@@ -38,13 +37,14 @@ _PICTURE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 _RETRY_LATER = {"Retry-After": "30"}
+_SCHEME = {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
+_UNAUTHORIZED = error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.", _SCHEME)
 
 log = logging.getLogger("visitor-counter")
 
 
 class Store(Protocol):
-    """Stores visits; counter_store implements it. `at` is in unix seconds, `deadline` in monotonic seconds. Every
-    method raises StoreError."""
+    """Stores visits. `at` is in unix seconds, `deadline` in monotonic seconds. Every method raises StoreError."""
 
     def keep(self, visit: Visit, at: float, deadline: float) -> Tally:
         """Count `visit` exactly once, and return the tally to show."""
@@ -124,15 +124,9 @@ class Api:
         # Short, always in the same form, and safe in the name of an object.
         visit_id = urlsafe_b64encode(sha256(request.id.encode()).digest()[:9]).decode()
         salt = self.settings.salt.reveal()
-        return Visit(
-            id=visit_id,
-            day=str(self._today().date()),
-            visitor=visitor_hash(salt, view.vid) if view.vid and not reason else None,
-            reason=reason,
-            page=view.page,
-            source=view.source,
-            names_id=names_id(salt, visit_id),
-        )
+        visitor = visitor_hash(salt, view.vid) if view.vid and not reason else None
+        day = str(self._today().date())
+        return Visit(visit_id, day, visitor, reason, view.page, view.source, names_id(salt, visit_id))
 
     def _badge(self, request: Request) -> Answer:
         badge = Badge.of(request.query)
@@ -152,7 +146,7 @@ class Api:
         owner = is_owner(request, self.settings)
         has_token = {"authorization", "token"} & {*request.headers, *request.query}
         if not owner and (has_token or not self.settings.public_stats):
-            return _unauthorized()
+            return _UNAUTHORIZED
         if owner:
             tally, waiting = self.store.settle(self.now(), request.deadline)
         else:
@@ -173,7 +167,7 @@ class Api:
         from counter.report import PERIODS, compose  # noqa: PLC0415 - a visit does without it
 
         if not is_owner(request, self.settings):
-            return _unauthorized()
+            return _UNAUTHORIZED
         period = request.query.get("period", PERIODS[0])
         if period not in PERIODS:
             raise BadRequest("invalid_period", f"period must be one of {', '.join(PERIODS)}.")
@@ -208,14 +202,14 @@ class Api:
 def is_owner(request: Request, settings: Settings) -> bool:
     """Whether `request` is the owner's: a direct call, which was signed, or one with the token, in the header
     `Authorization: Bearer` or in the query. If no token is set, only direct calls are."""
-    if request.direct or settings.report_token is None:
+    token = settings.report_token
+    if request.direct or token is None:
         return request.direct
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         given = request.query.get("token", "")
-    shown_token, token = given.strip(), settings.report_token.reveal()
     # Hashes are compared, so that the timing does not even reveal the length.
-    hashes = [sha256(text.encode(errors="surrogatepass")).digest() for text in (shown_token, token)]
+    hashes = [sha256(text.encode(errors="surrogatepass")).digest() for text in (given.strip(), token.reveal())]
     return hmac.compare_digest(*hashes)
 
 
@@ -228,8 +222,3 @@ def unhealthy(problem: SettingsError | StoreError, now: float, warnings: Sequenc
     more = {"warnings": warnings} if warnings else {}
     state = {"status": "unhealthy", "service": SERVICE, "database": "error", "error": str(problem), **more}
     return 503, {**state, "timestamp": iso(datetime.fromtimestamp(now, UTC))}, _RETRY_LATER
-
-
-def _unauthorized() -> Answer:
-    scheme = {"WWW-Authenticate": f'Bearer realm="{SERVICE}"'}
-    return error(401, "unauthorized", "This is for the owner: send Authorization: Bearer REPORT_TOKEN.", scheme)

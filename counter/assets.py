@@ -1,7 +1,4 @@
-"""The files for browsers: the element, the script for older themes, and the owner's page.
-
-Each is read when it is first asked for; a visit does not load this module.
-"""
+"""The files for browsers, each read when it is first asked for. A visit does not load this module."""
 
 from __future__ import annotations
 

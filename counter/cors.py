@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?|null", re.ASCII)
-_DEFAULT_PORT = re.compile(r"(http:.*):80|(https:.*):443", re.ASCII)
+_DEFAULT_PORT = re.compile(r"\A(http:.*):80\Z|\A(https:.*):443\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class Origins:
         return ",".join(self.listed)
 
     def allow(self, origin: str | None) -> bool:
-        """Whether a view with this `Origin` counts. One without does: browsers send it with every script's request to
-        another site."""
+        """Whether a view with this `Origin` counts. One without does: browsers always send it between two sites."""
         return "*" in self.listed or not origin or _normalized(origin) in self.listed
 
     def headers(self, headers: Mapping[str, str], *, preflight: bool) -> dict[str, str]:
@@ -54,9 +53,7 @@ class Origins:
 
 def _normalized(origin: str) -> str:
     """An origin as browsers send it: in lower case, without a default port, international names as `xn--…`."""
-    origin = origin.strip().lower().removesuffix("/")
-    if found := _DEFAULT_PORT.fullmatch(origin):
-        origin = found[1] or found[2]
+    origin = _DEFAULT_PORT.sub(r"\1\2", origin.strip().lower().removesuffix("/"))
     scheme, separator, host = origin.partition("://")
     if separator and not host.isascii():
         with suppress(UnicodeError):

@@ -35,9 +35,8 @@ def answer(api: Callable[[], Api], request: Request) -> Response:
         return unready(request, problem, time.time(), settings)
     except Exception as unexpected:  # noqa: BLE001 - the visitor gets an answer, and the place is logged
         *_, (frame, line) = walk_tb(unexpected.__traceback__)
-        place = f"{Path(frame.f_code.co_filename).name}:{line}"
-        ids = f"{request.public_id} (the platform's: {request.id})"
-        log.error("unexpected %s at %s, request %s", type(unexpected).__name__, place, ids)
+        kind, place = type(unexpected).__name__, f"{Path(frame.f_code.co_filename).name}:{line}"
+        log.error("unexpected %s at %s, request %s (the platform's: %s)", kind, place, request.public_id, request.id)
         return internal_error(request, settings)
 
 

@@ -1,7 +1,6 @@
-"""The names that pages send with a view: the path of the page, and the host that the visitor came from.
+"""The names that clients send, limited and normalized: the path of a page, and the host that a visitor came from.
 
-Clients can send anything, so both are limited and normalized. An empty text is a valid name without information, like
-the site's own host as a source; None is an invalid one.
+An empty text is a valid name without information, like the site's own host as a source; None is an invalid one.
 """
 
 from __future__ import annotations
@@ -68,6 +67,5 @@ def _decoded(encoded: re.Match[str]) -> str:
 
 
 def _printable(character: str) -> str:
-    if character.isprintable() or character in _JOINERS:
-        return character
-    return quote(character, errors="surrogatepass")
+    is_shown = character.isprintable() or character in _JOINERS
+    return character if is_shown else quote(character, errors="surrogatepass")

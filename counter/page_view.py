@@ -34,10 +34,11 @@ class PageView:
 
     @classmethod
     def read(cls, request: Request) -> PageView:
-        """The view in the query or the JSON body of `request`; the query has priority. Raises BadRequest if the body is
-        too large."""
-        ignored: list[str] = []
-        sent = {**_body(request, ignored), **request.query}
+        """The view in the query, which has priority, and the JSON body. Raises BadRequest if the body is too large."""
+        body = request.json if request.method == "POST" or request.direct else {}
+        # A form, text, or JSON of another kind.
+        ignored = ["body"] if body is None or (body and not body.keys() & set(PAGE_VIEW)) else []
+        sent = {**(body or {}), **request.query}
 
         def take(name: str, parse: Callable[[Any], T | None], default: T) -> T:
             if sent.get(name) is None:
@@ -92,15 +93,6 @@ def _entries_by_prefix() -> Mapping[str, tuple[str, ...]]:
         if line and not line.startswith("#"):
             found[line[:PREFIX_LENGTH]] = (*found.get(line[:PREFIX_LENGTH], ()), line)
     return found
-
-
-def _body(request: Request, ignored: list[str]) -> Mapping[str, Any]:
-    if request.method != "POST" and not request.direct:
-        return {}
-    sent = request.json
-    if sent is None or (sent and not sent.keys() & set(PAGE_VIEW)):  # a form, text, or JSON of another kind
-        ignored.append("body")
-    return sent or {}
 
 
 def _vid(value: Any) -> str | None:

@@ -73,8 +73,7 @@ class Request:
 
     @cached_property
     def json(self) -> Mapping[str, Any] | None:
-        """The body as a JSON object: empty for an empty body, None for a body that is not a JSON object. Raises
-        BadRequest if it is larger than MAX_BODY."""
+        """The body as a JSON object, empty for no body, None for another body. Raises BadRequest over MAX_BODY."""
         if len(self.body) > MAX_BODY:
             raise BadRequest("too_large", "The body is too large.", 413)
         if not self.body.strip():
@@ -98,13 +97,9 @@ class Request:
             return replace(self, method="GET", url="/counter", direct=True)
         query = urlencode({name: value for name, value in parameters.items() if value is not None}, errors="replace")
         body = body or {name: asked[name] for name in PAGE_VIEW if name in asked}
-        return replace(
-            self,
-            method=method.upper(),
-            url=path + ("&" if "?" in path else "?") + query if query else path,
-            body=(body if isinstance(body, str) else json.dumps(body)).encode(errors="replace"),
-            direct=True,
-        )
+        text = body if isinstance(body, str) else json.dumps(body)
+        url = path + ("&" if "?" in path else "?") + query if query else path
+        return replace(self, method=method.upper(), url=url, body=text.encode(errors="replace"), direct=True)
 
 
 @dataclass(frozen=True)
