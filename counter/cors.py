@@ -38,17 +38,14 @@ class Origins:
         """The CORS headers for a request with these `headers`. They name a listed origin, the first one if the
         request's own is not listed, and repeat nothing else from the request."""
         origin = _normalized(headers.get("origin", ""))
-        answer = {
+        return {
             "Access-Control-Allow-Origin": origin if origin in self.listed else self.listed[0],
             "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
             "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Api-Key, *",
             "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+            **({"Access-Control-Max-Age": "86400"} if preflight else {}),
+            **({} if "*" in self.listed else {"Vary": "Origin"}),
         }
-        if preflight:
-            answer["Access-Control-Max-Age"] = "86400"
-        if "*" not in self.listed:
-            answer["Vary"] = "Origin"
-        return answer
 
 
 def _normalized(origin: str) -> str:

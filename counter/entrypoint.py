@@ -53,11 +53,9 @@ def unready(
     routes with an error. Of `settings` only the allowed origins matter."""
     with suppress(BadRequest):
         request = request.resolved()
-    answer = unhealthy(problem, now) if request.route == "health" else failed(problem)
-    return respond(request, settings or Settings(), answer)
+    return respond(request, settings, unhealthy(problem, now) if request.route == "health" else failed(problem))
 
 
 def internal_error(request: Request, settings: Settings | None = None) -> Response:
     """The answer after an unexpected error, which only the log describes."""
-    answer = error(500, "internal_error", "Something went wrong; the log says more.")
-    return respond(request, settings or Settings(), answer)
+    return respond(request, settings, error(500, "internal_error", "Something went wrong; the log says more."))

@@ -79,19 +79,19 @@ def is_crawler(user_agent: str) -> bool:
     and requests without a user agent count as people."""
     agent, entries = user_agent[:MAX_AGENT].lower(), _entries_by_prefix()
     for start in range(len(agent) - PREFIX_LENGTH + 1):
-        found = entries.get(agent[start : start + PREFIX_LENGTH])
-        if found and agent.startswith(found, start):
-            return True
+        for entry in entries.get(agent[start : start + PREFIX_LENGTH], ()):
+            if agent.startswith(entry, start):
+                return True
     return False
 
 
 @cache
-def _entries_by_prefix() -> Mapping[str, tuple[str, ...]]:
+def _entries_by_prefix() -> Mapping[str, list[str]]:
     # Trying every entry in turn takes several times as long, and nearly every visit matches none.
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for line in Path(__file__).with_name("crawlers.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
-            found[line[:PREFIX_LENGTH]] = (*found.get(line[:PREFIX_LENGTH], ()), line)
+            found.setdefault(line[:PREFIX_LENGTH], []).append(line)
     return found
 
 

@@ -111,9 +111,9 @@ class Response:
     body: bytes = b""
 
 
-def respond(request: Request, settings: Settings, answer: Answer) -> Response:
+def respond(request: Request, settings: Settings | None, answer: Answer) -> Response:
     """The Response to `request`, with the headers for caches and browsers, which the answer's own override. Content
-    that the client has already, by its ETag, is not sent again."""
+    that the client has already, by its ETag, is not sent again. Without `settings` every page may read it."""
     status, content, headers = answer
     if status == 200 and is_known(headers.get("ETag", ""), request.headers.get("if-none-match", "")):
         status = 304
@@ -132,7 +132,7 @@ def respond(request: Request, settings: Settings, answer: Answer) -> Response:
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": request.public_id,
             "Cross-Origin-Resource-Policy": "cross-origin",
-            **settings.allowed_origins.headers(request.headers, preflight=request.method == "OPTIONS"),
+            **(settings or Settings()).allowed_origins.headers(request.headers, preflight=request.method == "OPTIONS"),
             **headers,
         },
         body,
