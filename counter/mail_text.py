@@ -11,6 +11,9 @@ from textwrap import fill
 COLUMNS = 42
 """How many characters a phone shows in one line."""
 
+Row = tuple[str, int | None, str]
+"""Label, number (None: not known) and note."""
+
 _DOT = re.compile(r"\.(?!html?$|php$)")
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
@@ -18,7 +21,7 @@ _SPELLED = str.maketrans(
 )
 
 
-def table(heading: str, rows: Iterable[tuple[str, int | None, str]]) -> str:
+def table(heading: str, rows: Iterable[Row]) -> str:
     """Label, number and note in columns; the notes on their own lines if they are too wide."""
     shown = [(label, "?" if number is None else f"{number:,}", note) for label, number, note in rows]
     width = max(len(number) for _, number, _ in shown)

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from counter.tally import Tally
 
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Span:
-    """The days from `start` to `end`, compared with those from `before` on; and their names in a mail: as a label,
-    inside a sentence, and of the time before."""
+class Span(NamedTuple):
+    """The days from `start` to `end`, compared with those from `before` on; and their name as a label and inside a
+    sentence."""
 
     label: str
     start: date
     end: date
     before: date
-    inside: str = ""
-    earlier: str = ""
+    inside: str
 
 
 class Past:
-    """A tally's days, and how far back they are complete."""
+    """A tally's days up to `today`, how far back they are complete, and the `spans` that a report of `period` compares:
+    the last complete period, and in a day's report the last 7 and 30 days."""
 
-    def __init__(self, tally: Tally, today: date) -> None:
+    def __init__(self, tally: Tally, today: date, period: str) -> None:
+        self.tally = tally
         self.today = today
-        self.yesterday = today - DAY
-        self._days = tally.days
-        self.first = date.fromisoformat(min(tally.days)) if tally.days else None
+        self.period = period
+        self.spans = _spans(period, today)
+        self.views = Counter({date.fromisoformat(day): sums.get("pageviews", 0) for day, sums in tally.days.items()})
+        self.first = min(self.views, default=None)
         # If the days add up to the total, there was nothing before them; otherwise what was before is not known.
-        self.is_whole = sum(day.get("pageviews", 0) for day in tally.days.values()) == tally.pageviews
+        self.is_whole = self.views.total() == tally.pageviews
 
     def sum(self, start: date, end: date, key: str = "pageviews") -> int:
         """The views, or another sum of the history, from `start` to `end`."""
-        return sum(self._days.get(str(day), {}).get(key, 0) for day in dates(start, end))
+        return sum(self.tally.days.get(str(day), {}).get(key, 0) for day in dates(start, end))
 
     def existed(self, day: date) -> bool:
         """Whether the counter is known to have counted on that day."""
@@ -54,22 +56,19 @@ class Past:
         return now, before
 
 
-def last_spans(period: str, today: date) -> list[Span]:
-    """The last complete `period`; in a day's report also the last 7 and 30 days."""
-    yesterday = today - DAY
-    if period == "week":
-        monday = today - DAY * (today.weekday() + 7)
-        week = monday.isocalendar().week
-        return [Span(f"Week {week}", monday, monday + DAY * 6, monday - DAY * 7, f"in week {week}", "the week")]
-    if period == "month":
-        end = today.replace(day=1) - DAY
-        start = end.replace(day=1)
-        name = f"{end:%B}"
-        return [Span(name, start, end, (start - DAY).replace(day=1), f"in {name}", "the month")]
-    many = [Span(f"Last {n} days", today - DAY * n, yesterday, today - DAY * 2 * n) for n in (7, 30)]
-    return [Span("Yesterday", yesterday, yesterday, yesterday - DAY, "yesterday", "the day"), *many]
-
-
 def dates(start: date, end: date) -> list[date]:
     """All days from `start` to `end`."""
     return [start + DAY * number for number in range((end - start).days + 1)]
+
+
+def _spans(period: str, today: date) -> list[Span]:
+    if period == "week":
+        monday = today - DAY * (today.weekday() + 7)
+        week = monday.isocalendar().week
+        return [Span(f"Week {week}", monday, monday + DAY * 6, monday - DAY * 7, f"in week {week}")]
+    if period == "month":
+        end = today.replace(day=1) - DAY
+        start = end.replace(day=1)
+        return [Span(f"{end:%B}", start, end, (start - DAY).replace(day=1), f"in {end:%B}")]
+    labels = {"Yesterday": 1, "Last 7 days": 7, "Last 30 days": 30}
+    return [Span(of, today - DAY * n, today - DAY, today - DAY * n * 2, of.lower()) for of, n in labels.items()]
