@@ -1,7 +1,6 @@
-"""The number as a picture: a small SVG in the flat style of README badges.
+"""The number as a picture: a small SVG in the flat style of README badges, which loads and runs nothing.
 
-Everything in the query is validated and then escaped, and the picture loads and runs nothing.
-docs/decisions/0007-badge.md says why it is drawn here and not by a library.
+The query is validated and then escaped. docs/decisions/0007-badge.md says why no library draws the badge.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ _LABELS = {
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
 _DATA = Path(__file__).with_name("badge.json")
 _WIDE, _OTHER = 110, 75  # tenths of a pixel
-_PADDING = 5
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
@@ -78,7 +76,7 @@ class Badge:
     def svg(self, tally: Tally, today: str) -> bytes:
         """The badge with the number in `tally`. The same number gives the same bytes."""
         label, number, color = self.label, self.message(tally, today), self.color
-        left, right = width(label) + 2 * _PADDING, width(number) + 2 * _PADDING
+        left, right = width(label) + 10, width(number) + 10
         total, name = left + right, f"{label}: {number}".translate(_ESCAPES)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" viewBox="0 0 {total} 20" role="img"'

@@ -14,7 +14,6 @@ COLUMNS = 42
 Row = tuple[str, int | None, str]
 """Label, number (None: not known) and note."""
 
-_DOT = re.compile(r"\.(?!html?$|php$)")
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
@@ -23,17 +22,17 @@ _SPELLED = str.maketrans(
 
 def table(heading: str, rows: Iterable[Row]) -> str:
     """Label, number and note in columns; the notes on their own lines if they are too wide."""
-    shown = [(label, "?" if number is None else f"{number:,}", note) for label, number, note in rows]
+    shown = [(f"{label:<12}", "?" if number is None else f"{number:,}", note) for label, number, note in rows]
     width = max(len(number) for _, number, _ in shown)
-    lines = [(f"{label:<12} {number:>{width}}", note) for label, number, note in shown]
-    beside = all(len(line) + 2 + len(note) <= COLUMNS for line, note in lines)
-    gap = "  " if beside else "\n  "
-    return "\n".join([heading, *(f"{line}{gap}{note}" if note else line for line, note in lines)])
+    is_wide = any(len(label) + width + len(note) + 3 > COLUMNS for label, _, note in shown)
+    gap = "\n  " if is_wide else "  "
+    lines = [f"{label} {number:>{width}}{gap if note else ''}{note}" for label, number, note in shown]
+    return "\n".join([heading, *lines])
 
 
 def unlinked(name: str, room: int) -> str:
     """A name sent by a client, changed so that no mail program makes a link of it, and cut to fit its line."""
-    name = _DOT.sub("[.]", name).replace("://", "[:]//").replace("@", "[at]")
+    name = re.sub(r"\.(?!html?$|php$)", "[.]", name).replace("://", "[:]//").replace("@", "[at]")
     return name if len(name) <= room else name[: room - 3] + "..."
 
 
@@ -52,12 +51,12 @@ def change(now: int, before: int) -> str:
     if now >= 11 * before:
         return f"{now // before:,} times"
     share = (now - before) / before
-    return f"{share:+.{0 if abs(share) >= 0.01 else 1}%}".replace("%", " %")
+    return percent(share, "+.0%" if abs(share) >= 0.01 else "+.1%")
 
 
-def percent(share: float) -> str:
-    """A share as whole per cent."""
-    return f"{share:.0%}".replace("%", " %")
+def percent(share: float, form: str = ".0%") -> str:
+    """A share in per cent."""
+    return format(share, form).replace("%", " %")
 
 
 def page_views(number: int) -> str:
@@ -73,6 +72,5 @@ def day_month(day: date) -> str:
 def to_ascii(name: str) -> str:
     """The name in ASCII, or an empty text if letters would be lost."""
     spelled = unicodedata.normalize("NFKD", name.translate(_SPELLED))
-    if any(char.isalnum() and not char.isascii() for char in spelled):
-        return ""
-    return "".join(char for char in spelled if " " <= char <= "~").strip()
+    loses_letters = any(char.isalnum() and not char.isascii() for char in spelled)
+    return "" if loses_letters else "".join(char for char in spelled if " " <= char <= "~").strip()

@@ -12,8 +12,7 @@ DAY = timedelta(days=1)
 
 
 class Span(NamedTuple):
-    """The days from `start` to `end`, compared with those from `before` on; and their name as a label and inside a
-    sentence."""
+    """The days from `start` to `end`, compared with those from `before` on, and their name inside a sentence."""
 
     label: str
     start: date
@@ -49,8 +48,7 @@ class Past:
         return self.is_whole or self.existed(day)
 
     def of(self, span: Span, key: str = "pageviews") -> tuple[int | None, int | None]:
-        """The sums in `span` and in the time before it; None for what is not known, and for a time before the counter
-        existed."""
+        """The sums in `span` and in the time before it; None if unknown, or if the counter did not exist then."""
         now = self.sum(span.start, span.end, key) if self.knows(span.start) else None
         before = self.sum(span.before, span.start - DAY, key) if self.existed(span.before) else None
         return now, before

@@ -1,7 +1,7 @@
 """The statistics of the owner's page: totals, history, pages and sources, as a JSON object or as CSV tables.
 
-If the owner allows it, anyone may read a part: without what was not counted and without settings, and of the names that
-clients sent only those that the owner listed or that have many views.
+If the owner allows it, anyone may read a part: neither what was not counted nor settings, and of the names that clients
+sent only those that the owner listed or that have many views.
 """
 
 from __future__ import annotations
@@ -93,9 +93,8 @@ def as_csv(numbers: Mapping[str, Any], table: str) -> bytes:
     import csv  # noqa: PLC0415 - for a download only, and no part of a cold start
 
     written = io.StringIO()
-    columns = {key: key for row in rows for key in row}
-    writer = csv.DictWriter(written, columns, restval=0)
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in (columns, *rows))
+    heading = {key: key for row in rows for key in row}
+    csv.writer(written).writerows([_cell(row.get(key, 0)) for key in heading] for row in (heading, *rows))
     return written.getvalue().encode("utf-8", "replace")
 
 
@@ -121,8 +120,7 @@ def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None
 
 
 def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, Any]:
-    # Every day has the same members, even from an older document, so that readers need not check. Only the number of
-    # visitors is left out if it is not known.
+    # The same members for every day, even of an older document; only a number of visitors that is not known is missing.
     return {
         when: {
             "pageviews": numbers.get("pageviews", 0),
