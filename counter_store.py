@@ -26,7 +26,8 @@ log = logging.getLogger("visitor-counter")
 
 @dataclass(slots=True)
 class _Attempts:
-    """The state of one visit: the failures so far, and which requests of it are in doubt."""
+    """The state of one visit, made at `at` in unix seconds: the failures so far, and which requests of it are in doubt.
+    It `began` at this moment of the container's clock."""
 
     visit: Visit
     at: float
@@ -96,7 +97,7 @@ class CounterStore:
         try:
             return self._show(self._backoff.retry(self._read, deadline))
         except Misconfigured:
-            if self._journal.may_list:
+            if self._journal.may_list is not False:
                 raise
             # Without the right to list, nothing was ever appended.
             return self._show(self._backoff.retry(self._load, deadline).tally)
@@ -139,7 +140,7 @@ class CounterStore:
         if in_doubt and not in_doubt.is_over(snapshot):
             raise Unavailable("The storage did not say whether the visit was kept.", in_doubt=True)
         attempts.commit_in_doubt = None
-        moment = self._moment(attempts)
+        moment = attempts.at + self._clock() - attempts.began
         if self._contention.leaves(
             snapshot.tally, moment, attempts.conflicts, self._store.round_trip
         ) and self._may_append(attempts):
@@ -182,7 +183,7 @@ class CounterStore:
         if not in_doubt:
             raise given_up(attempts.failure) from attempts.failure
         with suppress(StoreError):
-            if attempts.entry_in_doubt and attempts.visit.entries()[0] in self._journal.names():
+            if attempts.entry_in_doubt and self._journal.listing().holds(attempts.visit):
                 return self._appended(attempts)
             snapshot = self._load()
             if snapshot.tally.has(attempts.visit.id):
@@ -228,8 +229,7 @@ class CounterStore:
         self._contention.wrote(self._versions.write(commit))
         if commit.listing is None:
             return commit.tally
-        if leftover := commit.listing.folded_in(commit.tally):
-            self._journal.remove(leftover)
+        self._journal.sweep(commit.listing, commit.tally)
         return self._with_all(commit.tally, commit.listing)
 
     # The journal.
@@ -269,8 +269,7 @@ class CounterStore:
         left = len(listing.unknown_to(commit.tally))
         if left < waiting:
             return self._commit(commit), waiting, waiting - left
-        if leftover := listing.folded_in(base.tally):
-            self._journal.remove(leftover)
+        self._journal.sweep(listing, base.tally)
         # Another container may have folded some of these entries since the document was read.
         return self._with_all(self._load().tally, listing), waiting, 0
 
@@ -288,7 +287,3 @@ class CounterStore:
 
     def _with_all(self, tally: Tally, listing: Listing) -> Tally:
         return tally.fold(listing.visits.values(), self._limits) if listing.visits else tally
-
-    def _moment(self, attempts: _Attempts) -> float:
-        """The current time in unix seconds, on the clock of the visit's caller."""
-        return attempts.at + self._clock() - attempts.began

@@ -108,20 +108,20 @@ class Sketch:
         return self._text
 
     @classmethod
-    def parse(cls, text: str, precision: int = PRECISION) -> Sketch:
-        """The sketch from its `text` form. Raises ValueError for any other text. Memory is bounded for any input."""
+    def parse(cls, text: object, precision: int = PRECISION) -> Sketch:
+        """The sketch from its `text` form. Raises ValueError for anything else. Memory is bounded for any input."""
         version, size = _version(precision), 1 << precision
-        if not text.startswith(version):
-            raise ValueError("sketch is of an unknown version")
+        if not isinstance(text, str) or not text.startswith(version):
+            raise ValueError("is of an unknown version")
         try:
             packed = base64.b64decode(text[len(version) :], validate=True)
             unpacking = zlib.decompressobj()
             registers = unpacking.decompress(packed, size + 1)
         except (binascii.Error, zlib.error, ValueError) as error:
-            raise ValueError("sketch cannot be decoded") from error
+            raise ValueError("is damaged") from error
         is_whole = unpacking.eof and not unpacking.unused_data and len(registers) == size
         if not is_whole or registers.translate(None, bytes(range(66 - precision))):
-            raise ValueError("sketch has not the right size")
+            raise ValueError("has not the right size")
         sketch = cls(registers)
         sketch._text = text
         return sketch

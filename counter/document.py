@@ -87,14 +87,6 @@ def _members(key: str, members: Any, texts: Texts, encoded: Callable[[Any], str]
 
 def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
     fields, seen = _read(data, seen_limit)
-    if "sketch" in fields:
-        # Both exist if an older counter, for which `sketch` is an unknown key, has started a new list.
-        sketch = _sketch(fields.pop("sketch"))
-        seen = Seen.of(seen.hashes, seen_limit, sketch.merge(seen.sketch) if seen.sketch else sketch)
-    if "pageviews" not in fields and "count" not in fields:
-        raise NotACounter("it has neither pageviews nor count")
-    fields["pageviews"] = _total(fields, "pageviews" if "pageviews" in fields else "count")
-    fields["uniqueVisitors"] = _total(fields, "uniqueVisitors") if "uniqueVisitors" in fields else seen.size()
     for key, fits, what in _SHAPES:
         if key in fields and not fits(fields[key]):
             raise NotACounter(f"{key} is not {what}")
@@ -102,7 +94,14 @@ def _decode(data: bytes, seen_limit: int) -> tuple[dict[str, Any], Seen]:
         try:
             fields[key] = _VALUES[key](fields[key])
         except ValueError as error:
-            raise NotACounter(f"{key} cannot be read") from error
+            raise NotACounter(f"{key} {error}") from error
+    if sketch := fields.pop("sketch", None):
+        # Both exist if an older counter, for which `sketch` is an unknown key, has started a new list.
+        seen = Seen.of(seen.hashes, seen_limit, sketch.merge(seen.sketch) if seen.sketch else sketch)
+    if "pageviews" not in fields and "count" not in fields:
+        raise NotACounter("it has neither pageviews nor count")
+    fields["pageviews"] = _total(fields, "pageviews" if "pageviews" in fields else "count")
+    fields["uniqueVisitors"] = _total(fields, "uniqueVisitors") if "uniqueVisitors" in fields else seen.size()
     return fields, seen
 
 
@@ -150,25 +149,12 @@ def _finite(text: str) -> float:
 _JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
-def _sketch(text: object) -> Sketch:
-    if not isinstance(text, str):
-        raise NotACounter("sketch is not text")
-    try:
-        return Sketch.parse(text)
-    except ValueError as error:
-        raise NotACounter(str(error)) from error
-
-
 def _total(fields: Mapping[str, Any], key: str) -> int:
     value = fields[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise NotACounter(f"{key} is not a number")
-    if value < 0:
-        raise NotACounter(f"{key} is negative")
-    if value != int(value):
-        raise NotACounter(f"{key} is fractional")
-    if value > MAX_NUMBER:
-        raise NotACounter(f"{key} is too large")
+    if not 0 <= value <= MAX_NUMBER or value != int(value):
+        raise NotACounter(f"{key} is negative, fractional or too large")
     return int(value)
 
 
@@ -204,4 +190,9 @@ _SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     ("folded", _are_texts, "a list of strings"),
 )
 
-_VALUES: Mapping[str, Callable[[Any], Any]] = {"people": People.parse, "pages": Ranking.parse, "sources": Ranking.parse}
+_VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "sketch": Sketch.parse,
+    "people": People.parse,
+    "pages": Ranking.parse,
+    "sources": Ranking.parse,
+}

@@ -53,11 +53,6 @@ class Listing:
         known = {*tally.recent, *tally.folded}
         return [visit for visit in self.visits.values() if visit.id not in known]
 
-    def folded_in(self, tally: Tally) -> list[str]:
-        """The names of entries that `tally` remembers as folded, so they may be removed."""
-        folded = set(tally.folded)
-        return [name for name, visit in self.visits.items() if visit.id in folded]
-
 
 class Journal:
     """The journal in `store`, as used by one container. `clock` returns monotonic seconds."""
@@ -65,8 +60,7 @@ class Journal:
     def __init__(self, store: Metered, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
-        self.may_list = True
-        self._has_listed = False
+        self.may_list: bool | None = None  # not tried yet
         self._may_remove = False
         self._closed_until = float("-inf")
         self._folded_since: dict[str, float] = {}
@@ -74,13 +68,13 @@ class Journal:
     def is_open(self) -> bool:
         """Whether a visit may be appended: only if this container could list and remove, because an entry that cannot
         be folded must not be added. Raises Unavailable."""
-        if self._has_listed and self.may_list and self._may_remove:
+        if self.may_list and self._may_remove:
             return True
         if self._clock() < self._closed_until:
             return False
         try:
-            if not (self._has_listed and self.may_list):
-                self.names()
+            if not self.may_list:
+                self.listing()
             if not self._may_remove:
                 self._remove([NO_ENTRY])
         except Misconfigured as error:
@@ -97,19 +91,15 @@ class Journal:
             with suppress(StoreError):
                 self._store.append(entry)
 
-    def names(self) -> list[str]:
-        """The names of all entries."""
+    def listing(self) -> Listing:
+        """All entries."""
         try:
             names = self._store.entries()
         except Misconfigured:
             self.may_list = False
             raise
-        self.may_list = self._has_listed = True
-        return names
-
-    def listing(self) -> Listing:
-        """All entries."""
-        return Listing.of(self.names())
+        self.may_list = True
+        return Listing.of(names)
 
     def foldable(self, tally: Tally, size: int, listing: Listing) -> tuple[list[Visit], set[str]]:
         """The visits that may be folded now into `tally`, which has `size` bytes in the store, and the ids that it may
@@ -132,15 +122,14 @@ class Journal:
         unknown = [visit for visit in waiting if visit.id not in recent]
         return counted + unknown[: max(0, min(room, PAGE))], forgettable
 
-    def remove(self, names: Sequence[str]) -> bool:
-        """Remove folded entries. Return whether all are gone."""
-        try:
-            self._remove(names)
-        except StoreError as error:
-            # The document knows that they are folded, so they can be removed later.
-            log.warning("folded journal entries could not be removed yet: %s", error)
-            return False
-        return True
+    def sweep(self, listing: Listing, tally: Tally) -> None:
+        """Remove the entries that `tally` remembers as folded. If that fails, they can be removed later."""
+        folded = set(tally.folded)
+        if names := [name for name, visit in listing.visits.items() if visit.id in folded]:
+            try:
+                self._remove(names)
+            except StoreError as error:
+                log.warning("folded journal entries could not be removed yet: %s", error)
 
     def _remove(self, names: Sequence[str]) -> None:
         try:

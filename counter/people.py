@@ -79,7 +79,7 @@ class People:
         try:
             of = {kind: [_period(label, set_) for label, set_ in sets.items()] for kind, sets in content.items()}
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError("people are not sets of visitors by day, week and month") from error
+            raise ValueError("are not sets of visitors by day, week and month") from error
         # JSON members may be in any order: the current period is the one without an end.
         return cls({kind: sorted(sets, key=lambda period: period.until > 0)[:2] for kind, sets in of.items()})
 

@@ -115,12 +115,10 @@ class Ranking:
             months = [str(month) for month in content["months"]][:2]
             names = {name: _row(row, 3) for name, row in content.get("names", {}).items()}
             probation = {name: _row(row, 4) for name, row in content.get("probation", {}).items()}
-            "".join(
-                (*months, *names, *probation)
-            ).encode()  # fails for half of a surrogate pair, which could not be stored
+            "".join((*months, *names, *probation)).encode()  # half a surrogate pair could not be stored
             return cls(months, names, probation, _row(content["views"], 3))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError("it is no ranking") from error
+            raise ValueError("is not a ranking") from error
 
 
 def _viewed(row: Row, column: int) -> Row:

@@ -29,6 +29,8 @@ REQUEST_MONTHS = 24
 SOURCES = 50
 
 _NO_VIEW = {"pageviews": 0, "newVisitors": 0}
+_NOBODY = People({})
+_NO_NAMES = Ranking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,40 @@ class Limits:
 class Tally:
     """A counter document: its `fields`, as document.decode returns them, and the visitors it has `seen`."""
 
-    __slots__ = ("_texts", "fields", "seen")
-
     def __init__(self, fields: Mapping[str, Any], seen: Seen, texts: Texts | None = None) -> None:
         self.fields = fields
         self.seen = seen
         self._texts = {} if texts is None else texts
+
+        self.pageviews: int = fields["pageviews"]
+        self.unique: int = fields["uniqueVisitors"]
+        """Different visitors, estimated if `unique_is_estimate`."""
+        self.unique_is_estimate = seen.sketch is not None
+        updated_at = _seconds(fields.get("updatedAt"))
+        self.updated_at = None if updated_at is None else int(updated_at)
+        """Unix seconds of the last counted visit, or None if there is none or the document does not have it."""
+        self.days: Mapping[str, Mapping[str, Any]] = fields.get("days", {})
+        """By date: `pageviews`, `newVisitors`, `visitors`, and in `filtered` what was not counted, by reason."""
+        self.weeks: Mapping[str, int] = fields.get("weeks", {})
+        """Visitors by ISO week (YYYY-Www)."""
+        self.months: Mapping[str, Mapping[str, Any]] = fields.get("months", {})
+        """By month: `visitors`, and the sums of the days that are no longer kept."""
+        self.people: People = fields.get("people", _NOBODY)
+        self.pages: Ranking = fields.get("pages", _NO_NAMES)
+        """The pages by their paths."""
+        self.sources: Ranking = fields.get("sources", _NO_NAMES)
+        """Where visitors came from, by host."""
+        self.requests: Mapping[str, int] = fields.get("requests", {})
+        """Storage requests by month in UTC, the month of the cloud's free allowance."""
+        self.recent: Sequence[str] = fields.get("recent", ())
+        """Ids of the last visits written, oldest first."""
+        self.folded: Sequence[str] = fields.get("folded", ())
+        """Ids of visits folded in from the journal, oldest first."""
+        self.written_at = _seconds(fields.get("writtenAt"))
+        """Unix seconds of the last write, or None if an earlier version of the counter wrote it."""
+        self.crowd_at = _seconds(fields.get("crowdAt"))
+        """Unix seconds of the last write that was close to another one: the journal may have visits from about that
+        time. None if there was none since the journal was last listed."""
 
     @classmethod
     def empty(cls) -> Tally:
@@ -72,57 +102,6 @@ class Tally:
     def encode(self) -> bytes:
         """The document as it is stored."""
         return encode(self.fields, self.seen, self._texts)
-
-    @property
-    def pageviews(self) -> int:
-        """Page views counted."""
-        return int(self.fields["pageviews"])
-
-    @property
-    def unique(self) -> int:
-        """Different visitors, estimated if `unique_is_estimate`."""
-        return int(self.fields["uniqueVisitors"])
-
-    @property
-    def unique_is_estimate(self) -> bool:
-        """Whether the visitors are kept in a sketch."""
-        return self.seen.sketch is not None
-
-    @property
-    def updated_at(self) -> int | None:
-        """Unix seconds of the last counted visit, or None if there is none or the document does not have it."""
-        moment = _seconds(self.fields.get("updatedAt"))
-        return None if moment is None else int(moment)
-
-    @property
-    def days(self) -> Mapping[str, Mapping[str, Any]]:
-        """By date: `pageviews`, `newVisitors`, `visitors`, and in `filtered` what was not counted, by reason."""
-        return self.fields.get("days", {})  # type: ignore[no-any-return]
-
-    @property
-    def weeks(self) -> Mapping[str, int]:
-        """Visitors by ISO week (YYYY-Www)."""
-        return self.fields.get("weeks", {})  # type: ignore[no-any-return]
-
-    @property
-    def months(self) -> Mapping[str, Mapping[str, Any]]:
-        """By month: `visitors`, and the sums of the days that are no longer kept."""
-        return self.fields.get("months", {})  # type: ignore[no-any-return]
-
-    @property
-    def people(self) -> People:
-        """The sets of visitors of the running day, week and month."""
-        return self.fields.get("people", People({}))  # type: ignore[no-any-return]
-
-    @property
-    def pages(self) -> Ranking:
-        """The pages by their paths."""
-        return self.fields.get("pages", Ranking())  # type: ignore[no-any-return]
-
-    @property
-    def sources(self) -> Ranking:
-        """Where visitors came from, by host."""
-        return self.fields.get("sources", Ranking())  # type: ignore[no-any-return]
 
     def views_of(self, kind: str, day: str) -> int:
         """Page views of the `day`, the ISO `week` or the `month` (as `kind` says) that `day` is in."""
@@ -141,32 +120,6 @@ class Tally:
         sums = {"day": self.days, "month": self.months}.get(kind, {}).get(label, {})
         number = self.weeks.get(label) if kind == "week" else sums.get("visitors")
         return 0 if number is None and not self.views_of(kind, day) else number
-
-    @property
-    def requests(self) -> Mapping[str, int]:
-        """Storage requests by month in UTC, the month of the cloud's free allowance."""
-        return self.fields.get("requests", {})  # type: ignore[no-any-return]
-
-    @property
-    def recent(self) -> Sequence[str]:
-        """Ids of the last visits written, oldest first."""
-        return self.fields.get("recent", ())  # type: ignore[no-any-return]
-
-    @property
-    def folded(self) -> Sequence[str]:
-        """Ids of visits folded in from the journal, oldest first."""
-        return self.fields.get("folded", ())  # type: ignore[no-any-return]
-
-    @property
-    def written_at(self) -> float | None:
-        """Unix seconds of the last write, or None if an earlier version of the counter wrote it."""
-        return _seconds(self.fields.get("writtenAt"))
-
-    @property
-    def crowd_at(self) -> float | None:
-        """Unix seconds of the last write that was close to another one: the journal may have visits from about that
-        time. None if there was none since the journal was last listed."""
-        return _seconds(self.fields.get("crowdAt"))
 
     def has(self, visit_id: str) -> bool:
         """Whether the document remembers this visit as counted."""
@@ -267,7 +220,7 @@ class _Draft:
         if name is None or not (places or always):
             return
         if key not in self._rankings:
-            self._rankings[key] = self.fields[key].copy() if key in self.fields else Ranking()
+            self._rankings[key] = self.fields.get(key, _NO_NAMES).copy()
             self._rankings[key].turn((self._today or visit.day)[:7])
         if visit.is_view:
             self._rankings[key].view(visit.day[:7])

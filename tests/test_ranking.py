@@ -174,5 +174,5 @@ def test_numbers_stay_what_a_document_may_hold() -> None:
 )
 def test_what_is_no_ranking_is_refused(content: object) -> None:
     """Strictly: a ranking that starts over because it could not be read has lost every view."""
-    with pytest.raises(ValueError, match="no ranking"):
+    with pytest.raises(ValueError, match="not a ranking"):
         Ranking.parse(content)
