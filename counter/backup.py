@@ -13,14 +13,12 @@ COLUMNS = 72  # mail programs do not wrap lines this short
 _EXPENDABLE = ("recent", "folded", "people", "seen", "sketch")
 _TOTALS = ("pageviews", "uniqueVisitors")
 
-_FORGETS_VISITORS = "Restored from this, the counter counts each returning visitor as new once more."
 _LOSSES = {
-    "seen": _FORGETS_VISITORS,
-    "sketch": _FORGETS_VISITORS,
-    "people": "Restored from this, who came today, this week or this month is counted once more in it.",
-    "pages": "Restored from this, the counting of pages starts over.",
-    "sources": "Restored from this, the counting of sources starts over.",
-    "days": "Restored from this, the history by day starts over.",
+    **dict.fromkeys(("seen", "sketch"), "the counter counts each returning visitor as new once more."),
+    "people": "who came today, this week or this month is counted once more in it.",
+    "pages": "the counting of pages starts over.",
+    "sources": "the counting of sources starts over.",
+    "days": "the history by day starts over.",
 }
 
 _compact = json.JSONEncoder(separators=(",", ":")).encode
@@ -42,7 +40,7 @@ def backup(tally: Tally, room: int) -> tuple[str, str]:
         # A key that is not ours may be any text of any length.
         names = [name if name.isidentifier() and name.isascii() and len(name) <= 30 else "?" for name in left_out]
         note.append(f"Left out, to keep the mail below 64 KB: {', '.join(dict.fromkeys(names[:12]))}.")
-    losses = dict.fromkeys(_LOSSES[name] for name in left_out if name in _LOSSES)
+    losses = dict.fromkeys(f"Restored from this, {_LOSSES[name]}" for name in left_out if name in _LOSSES)
     return "{\n" + ",\n".join(members[key] for key in costs) + "\n}", " ".join([*note, *losses])
 
 

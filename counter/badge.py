@@ -10,10 +10,10 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from operator import mul
 from pathlib import Path
+from typing import NamedTuple
 
 from counter.names import one_line, page_path
 from counter.request import BadRequest
@@ -31,13 +31,10 @@ _LABELS = {
     "month": "visitors this month",
 }
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})(?:[0-9a-f]{1,2})?", re.ASCII)
-_DATA = Path(__file__).with_name("badge.json")
-_WIDE, _OTHER = 110, 75  # tenths of a pixel
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
-@dataclass(frozen=True, slots=True)
-class Badge:
+class Badge(NamedTuple):
     """The options of a badge: the `metric`, a label, a color as `#rrggbb`, the path of a page, and whether large
     numbers are abbreviated."""
 
@@ -100,7 +97,7 @@ def colors() -> Mapping[str, str]:
 
 @cache
 def _inverted(member: str) -> Mapping[str, str]:
-    groups = json.loads(_DATA.read_text("utf-8"))[member]
+    groups = json.loads(Path(__file__).with_name("badge.json").read_text("utf-8"))[member]
     return {one: key for key, group in groups.items() for one in group}
 
 
@@ -137,16 +134,16 @@ def _text(text: str, middle: float, color: str) -> str:
 
 
 def _tenths(character: str) -> int:
-    # Of Verdana at 11 pixels; DejaVu Sans on Linux differs by a few per cent.
+    # Tenths of a pixel in Verdana at 11 pixels; DejaVu Sans on Linux differs by a few per cent.
     widths = _inverted("widths")
     if character in widths:
         return int(widths[character])
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # combining marks, and joiners in emoji
         return 0
     if unicodedata.east_asian_width(character) in "WF":
-        return _WIDE
+        return 110
     # A letter with an accent is as wide as the letter.
-    return int(widths.get(unicodedata.normalize("NFD", character)[0], _OTHER))
+    return int(widths.get(unicodedata.normalize("NFD", character)[0], 75))
 
 
 def _short(number: int) -> str:

@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from datetime import date
 from textwrap import fill
 
-COLUMNS = 42
-"""How many characters a phone shows in one line."""
-
-Row = tuple[str, int | None, str]
-"""Label, number (None: not known) and note."""
+COLUMNS = 42  # what a phone shows in one line
+Row = tuple[str, int | None, str]  # label, number (None: not known) and note
 
 _SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}

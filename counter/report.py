@@ -98,13 +98,12 @@ def _title(past: Past, site: str | None) -> str:
 
 def _silence(past: Past, now: datetime) -> str:
     """A warning if nothing was counted yet, or for days; otherwise an empty text."""
-    updated, start = past.tally.updated_at, past.today - DAY * QUIET_DAYS
-    if past.tally.pageviews == 0:
+    tally, start = past.tally, past.today - DAY * QUIET_DAYS
+    if tally.pageviews == 0:
         return "Nothing has been counted yet. Is the snippet on the page?"
-    if past.first is None:
-        is_quiet = updated is not None and updated < now.timestamp() - QUIET_DAYS * DAY.total_seconds()
-    else:
-        is_quiet = past.knows(start) and not past.sum(start, past.today)
+    is_quiet = past.knows(start) and not past.sum(start, past.today)
+    if not past.views and tally.updated_at is not None:
+        is_quiet = tally.updated_at < now.timestamp() - QUIET_DAYS * DAY.total_seconds()
     return f"Nothing was counted for {QUIET_DAYS} days. Is the snippet still on the page?" if is_quiet else ""
 
 
@@ -128,7 +127,7 @@ def _news(past: Past) -> Iterator[str]:
         yield f"{when} was the busiest day since {day_month(since)} {since.year}, with {page_views(most)}."
     start = busiest - DAY * USUAL_DAYS
     usual = median(past.views[day] for day in dates(start, busiest - DAY))
-    if past.existed(start) and most > SPIKE_VIEWS and most > SPIKE_TIMES * usual:
+    if past.first <= start and most > SPIKE_VIEWS and most > SPIKE_TIMES * usual:
         yield f"{when} had {page_views(most)}, and a usual day {usual:g}: did somebody link to the site?"
 
 
@@ -167,7 +166,7 @@ def _first_time(past: Past) -> str:
 
 
 def _rows(past: Past, key: str) -> list[Row]:
-    if not past.existed(past.today - DAY) and (past.is_whole or past.first is None):
+    if past.first >= past.today and (past.is_whole or not past.views):
         return []
     return [_row(span.label, *past.of(span, key)) for span in past.spans]
 
@@ -195,15 +194,14 @@ def _top(heading: str, ranking: Ranking, past: Past) -> str:
 def _chart(past: Past) -> str:
     span = past.spans[0]
     start = past.today - DAY * CHART_DAYS if past.period == "day" else span.start
-    days = [day for day in dates(start, span.end) if past.existed(day)]
-    most = max((past.views[day] for day in days), default=0)
+    days = {day: past.views[day] for day in dates(start, span.end) if past.first <= day}
+    most = max(days.values(), default=0)
     if most == 0:
         return ""
     # If a mail is not shown in a monospaced font, a bar is twice as wide as other text.
     width = max(22 - len(f"{most:,}"), 5)
     lines = ["PAGE VIEWS A DAY"]
-    for day in days:
-        number = past.views[day]
+    for day, number in days.items():
         bar = "#" * max(number * width // most, number > 0)
         lines.append(f"{day:%a} {day.day:>2} " + f"{bar} {number:,}".lstrip())
     return "\n".join(lines)

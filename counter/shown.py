@@ -26,11 +26,9 @@ def shown(tally: Tally, view: PageView, reason: str | None, now: datetime, form:
         "counted": reason is None,
         "updatedAt": tally.updated_at,
         "timestamp": iso(now),
-        **{
-            name: {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}
-            for name, kind in PERIODS.items()
-        },
     }
+    for name, kind in PERIODS.items():
+        answer[name] = {"count": tally.views_of(kind, today), "visitors": tally.people_of(kind, today)}
     if view.page is not None:
         answer["page"] = {"path": view.page, "count": tally.pages.count(view.page)}
     if tally.unique_is_estimate:

@@ -119,14 +119,12 @@ def _ranking(ranking: Ranking, months: list[str], public: Collection[str] | None
     return {"top": top, "other": numbers([sum(column) for column in zip(*other, strict=True)])}
 
 
-def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, Any]:
+def _history(sums: Mapping[str, Mapping[str, Any]], public: bool) -> dict[str, dict[str, Any]]:
     # The same members for every day, even of an older document; only a number of visitors that is not known is missing.
-    return {
-        when: {
-            "pageviews": numbers.get("pageviews", 0),
-            "newVisitors": numbers.get("newVisitors", 0),
-            **({"visitors": numbers["visitors"]} if "visitors" in numbers else {}),
-            **({} if public else {"filtered": dict(sorted(numbers.get("filtered", {}).items()))}),
-        }
-        for when, numbers in sorted(sums.items())
-    }
+    history: dict[str, dict[str, Any]] = {}
+    for when, numbers in sorted(sums.items()):
+        known = {key: numbers[key] for key in ("pageviews", "newVisitors", "visitors") if key in numbers}
+        history[when] = {"pageviews": 0, "newVisitors": 0, **known}
+        if not public:
+            history[when]["filtered"] = dict(sorted(numbers.get("filtered", {}).items()))
+    return history
