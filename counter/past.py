@@ -34,18 +34,15 @@ class Past:
         self.first = min(self.views, default=date.max)  # the first day that was counted
         # If the days add up to the total, there was nothing before them; otherwise what was before is not known.
         self.is_whole = self.views.total() == tally.pageviews
+        self.known_since = date.min if self.is_whole else self.first
 
     def sum(self, start: date, end: date, key: str = "pageviews") -> int:
         """The views, or another sum of the history, from `start` to `end`."""
         return sum(self.tally.days.get(str(day), {}).get(key, 0) for day in dates(start, end))
 
-    def knows(self, day: date) -> bool:
-        """Whether the days have everything that was counted from that day on."""
-        return self.is_whole or self.first <= day
-
     def of(self, span: Span, key: str = "pageviews") -> tuple[int | None, int | None]:
         """The sums in `span` and in the time before it; None if unknown, or if the counter did not exist then."""
-        now = self.sum(span.start, span.end, key) if self.knows(span.start) else None
+        now = self.sum(span.start, span.end, key) if self.known_since <= span.start else None
         before = self.sum(span.before, span.start - DAY, key) if self.first <= span.before else None
         return now, before
 

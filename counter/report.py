@@ -101,7 +101,7 @@ def _silence(past: Past, now: datetime) -> str:
     tally, start = past.tally, past.today - DAY * QUIET_DAYS
     if tally.pageviews == 0:
         return "Nothing has been counted yet. Is the snippet on the page?"
-    is_quiet = past.knows(start) and not past.sum(start, past.today)
+    is_quiet = past.known_since <= start and not past.sum(start, past.today)
     if not past.views and tally.updated_at is not None:
         is_quiet = tally.updated_at < now.timestamp() - QUIET_DAYS * DAY.total_seconds()
     return f"Nothing was counted for {QUIET_DAYS} days. Is the snippet still on the page?" if is_quiet else ""
@@ -138,7 +138,7 @@ def _page_views(past: Past) -> str:
         share = f"{percent(today / yesterday)} of yesterday" if yesterday else ""
         if yesterday and today > yesterday:
             share = "more than yesterday"
-        if past.knows(past.today):
+        if past.known_since <= past.today:
             rows.insert(0, ("Today so far", today, share))
         if month and total > today + month:
             growth = f"{change(total, total - today - month)} in 30 days"
