@@ -147,7 +147,7 @@ class CounterStore:
             return self._append(attempts)
         listing = None if attempts.races else self._look(snapshot.tally)
         if listing and listing.holds(visit):  # the platform repeated the call
-            return self._with_all(snapshot.tally, listing)
+            return snapshot.tally.fold(listing.visits.values(), self._limits)
         return self._write(self._compose(snapshot, moment, listing, attempts), attempts)
 
     def _write(self, commit: Commit, attempts: _Attempts) -> Tally:
@@ -209,8 +209,7 @@ class CounterStore:
         tally, is_folded = base.tally, True
         if listing is not None:
             visits, forgettable = self._journal.foldable(tally, base.size, listing)
-            if visits or forgettable:
-                tally = tally.fold(visits, self._limits, at, forgettable)
+            tally = tally.fold(visits, self._limits, at, forgettable)
             is_folded = not listing.unknown_to(tally)
         if attempts:
             tally = self._with(tally, attempts)
@@ -230,7 +229,7 @@ class CounterStore:
         if commit.listing is None:
             return commit.tally
         self._journal.sweep(commit.listing, commit.tally)
-        return self._with_all(commit.tally, commit.listing)
+        return commit.tally.fold(commit.listing.visits.values(), self._limits)
 
     # The journal.
 
@@ -258,7 +257,7 @@ class CounterStore:
         if listing is None:
             return tally
         self._contention.expects_entries = bool(listing.visits)
-        return self._with_all(tally, listing)
+        return tally.fold(listing.visits.values(), self._limits)
 
     def _fold(self, at: float) -> tuple[Tally, int, int]:
         """Fold once. Return the exact tally, how many visits were waiting, and how many of them were folded."""
@@ -271,7 +270,7 @@ class CounterStore:
             return self._commit(commit), waiting, waiting - left
         self._journal.sweep(listing, base.tally)
         # Another container may have folded some of these entries since the document was read.
-        return self._with_all(self._load().tally, listing), waiting, 0
+        return self._load().tally.fold(listing.visits.values(), self._limits), waiting, 0
 
     # What is shown.
 
@@ -284,6 +283,3 @@ class CounterStore:
 
     def _with(self, tally: Tally, attempts: _Attempts) -> Tally:
         return tally if tally.has(attempts.visit.id) else tally.add(attempts.visit, attempts.at, self._limits)
-
-    def _with_all(self, tally: Tally, listing: Listing) -> Tally:
-        return tally.fold(listing.visits.values(), self._limits) if listing.visits else tally

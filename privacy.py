@@ -178,14 +178,11 @@ def _digest(visitor: str) -> bytes:
 
 def _digests(visitors: list[str]) -> bytes:
     # All at once if all are hashes, so that a million visitors of an older document are read within one call.
-    if all(map((64).__eq__, map(len, visitors))):
-        try:
-            digests = bytes.fromhex("".join(visitors))
-        except ValueError:
-            digests = b""
-        if len(digests) == 32 * len(visitors):
-            return digests
-    return b"".join(map(_digest, visitors))
+    try:
+        digests = bytes.fromhex("".join(visitors)) if all(map((64).__eq__, map(len, visitors))) else b""
+    except ValueError:
+        digests = b""
+    return digests if len(digests) == 32 * len(visitors) else b"".join(map(_digest, visitors))
 
 
 def _sigma(x: float) -> float:

@@ -7,7 +7,7 @@ next one is being written.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
@@ -141,13 +141,15 @@ class Tally:
         return draft.finished()
 
     def fold(
-        self, visits: Iterable[Visit], limits: Limits, at: float | None = None, forget: Container[str] = ()
+        self, visits: Iterable[Visit], limits: Limits, at: float | None = None, forget: Collection[str] = ()
     ) -> Tally:
         """The tally with the journal's `visits`, each counted once even if it is folded again. Their ids are remembered
         as folded, and those in `forget` are dropped. `at` is the current time in unix seconds, if the tally will be
         written. It may only replace the document it is based on, and only if the journal was listed after reading
         that."""
         visits = [*visits]
+        if not visits and not forget:
+            return self
         today = max((visit.day for visit in visits), default=None) if at is None else limits.date(at)
         draft = _Draft(self, limits, today, at)
         known = {*self.recent, *self.folded}

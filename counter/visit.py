@@ -43,7 +43,7 @@ class Visit:
         """The visit as stored in the journal: in two parts if it would connect a visitor with a page or source."""
         if self.visitor is None or not (self.page or self.source):
             return (replace(self, names_id=None),)
-        view = replace(self, page=_elsewhere(self.page), source=_elsewhere(self.source), names_id=None)
+        view = replace(self, page=self.page and ELSEWHERE, source=self.source and ELSEWHERE, names_id=None)
         if self.names_id is None or self.reason is not None:
             return (view,)
         return view, Visit(self.names_id, self.day, page=self.page, source=self.source, is_view=False)
@@ -62,22 +62,12 @@ class Visit:
             return None
         day, visit_id, kind, visitor, page, source = parts.groups()
         try:
-            visit = cls(
-                visit_id,
-                day,
-                None if visitor == "-" else visitor,
-                None if kind in "_-" else kind,
-                _decoded(page or "-"),
-                _decoded(source or "-"),
-                is_view=kind != "_",
-            )
+            names = _decoded(page or "-"), _decoded(source or "-")
         except ValueError:
             return None
+        reason = None if kind in "_-" else kind
+        visit = cls(visit_id, day, None if visitor == "-" else visitor, reason, *names, is_view=kind != "_")
         return visit if visit.entry() == entry else None
-
-
-def _elsewhere(name: str | None) -> str | None:
-    return ELSEWHERE if name else name
 
 
 def _encoded(name: str | None) -> str:
