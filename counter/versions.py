@@ -21,7 +21,6 @@ class Snapshot:
     tally: Tally
     version: str | None
     size: int = 0
-    has_sketch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Versions:
             snapshot = Snapshot(Tally.empty(), None)
         else:
             data, version = stored
-            snapshot = Snapshot(self._decode(data), version, len(data), b'"sketch"' in data)
+            snapshot = Snapshot(self._decode(data), version, len(data))
         self._settle_requests(snapshot)
         self.went_back = snapshot.tally.pageviews < self._pageviews
         self._remember(snapshot)
@@ -79,9 +78,7 @@ class Versions:
             raise
         self._store.requests -= commit.requests
         self._unsettled = None
-        self._remember(Snapshot(commit.tally, version, len(commit.data), commit.tally.unique_is_estimate))
-        if commit.tally.unique_is_estimate and not commit.base.has_sketch:
-            log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
+        self._remember(Snapshot(commit.tally, version, len(commit.data)))
         return version
 
     def _remember(self, snapshot: Snapshot) -> None:
