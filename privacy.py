@@ -89,16 +89,15 @@ class Sketch:
         return Sketch(bytes(map(max, self.registers, other.registers)))
 
     def estimate(self) -> float:
-        """The number of different visitors in the sketch, with 0.81 % standard error for any order and number (Ertl,
-        "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6). Used for merged sketches,
-        whose visitors were not counted one by one."""
-        times, size, rest_bits = Counter(self.registers), len(self.registers), 64 - self.precision
-        z = size * _tau(1 - times[rest_bits + 1] / size)
-        for register in range(rest_bits, 0, -1):
-            z = 0.5 * (z + times[register])
-        z += size * _sigma(times[0] / size)
-        # In a forged sketch z may be 0; the minimum keeps the result a number that browsers show exactly.
-        return size * size / (2 * math.log(2) * max(z, 2.0**-24))
+        """The number of different visitors in the sketch, with a standard error of 0.8 to 1.4 % (the estimate of
+        Flajolet et al., and linear counting while enough registers are empty). Used only for a document without
+        its number of visitors."""
+        size, empty = len(self.registers), self.registers.count(0)
+        if empty > size / 50:
+            return size * math.log(size / empty)
+        inverse_sum = sum(times * 2.0**-register for register, times in Counter(self.registers).items())
+        # A forged sketch may claim any number; browsers show this one exactly.
+        return min(0.7213 * size * size / inverse_sum, 2.0**52)
 
     def text(self) -> str:
         """The sketch as printable text of at most 16 KB, starting with its version; `parse` reads it."""
@@ -183,25 +182,3 @@ def _digests(visitors: list[str]) -> bytes:
     except ValueError:
         digests = b""
     return digests if len(digests) == 32 * len(visitors) else b"".join(map(_digest, visitors))
-
-
-def _sigma(x: float) -> float:
-    if x == 1:
-        return math.inf
-    y, z, before = 1.0, x, -1.0
-    while z != before:
-        x, before = x * x, z
-        z += x * y
-        y += y
-    return z
-
-
-def _tau(x: float) -> float:
-    if x in (0, 1):
-        return 0.0
-    y, z, before = 1.0, 1 - x, -1.0
-    while z != before:
-        x, before = math.sqrt(x), z
-        y *= 0.5
-        z -= (1 - x) ** 2 * y
-    return z / 3
