@@ -108,9 +108,7 @@ class CounterStore:
         self._store.deadline = deadline
         with suppress(Unavailable):
             if not self._journal.is_open():
-                return (
-                    "The storage lets nobody list and remove entries: in a crowd more visits are told to try again.",
-                )
+                return ("The counter may not list and remove entries: in a crowd more visits are told to try again.",)
         return ()
 
     def settle(self, at: float, deadline: float) -> tuple[Tally, int]:
@@ -124,8 +122,6 @@ class CounterStore:
             if found == folded or not folded:
                 return self._show(tally), waiting + found - folded
 
-    # One attempt to keep a visit.
-
     def _attempt(self, attempts: _Attempts) -> Tally:
         """Store the visit and return the tally with it. A visit that is in doubt in one place is never sent to
         another."""
@@ -136,7 +132,7 @@ class CounterStore:
         if snapshot.tally.has(visit.id):
             return snapshot.tally
         if in_doubt and snapshot.version == in_doubt.base.version:
-            return self._write(in_doubt, attempts)  # it may still be executed, so only the same write is safe
+            return self._commit(in_doubt, attempts)  # it may still be executed, so only the same write is safe
         if in_doubt and not in_doubt.is_over(snapshot):
             raise Unavailable("The storage did not say whether the visit was kept.", in_doubt=True)
         attempts.commit_in_doubt = None
@@ -148,15 +144,7 @@ class CounterStore:
         listing = None if attempts.races else self._look(snapshot.tally)
         if listing and listing.holds(visit):  # the platform repeated the call
             return snapshot.tally.fold(listing.visits.values(), self._limits)
-        return self._write(self._compose(snapshot, moment, listing, attempts), attempts)
-
-    def _write(self, commit: Commit, attempts: _Attempts) -> Tally:
-        try:
-            return self._commit(commit)
-        except Unavailable as error:
-            if error.in_doubt:
-                attempts.commit_in_doubt = commit
-            raise
+        return self._commit(self._compose(snapshot, moment, listing, attempts), attempts)
 
     def _may_append(self, attempts: _Attempts) -> bool:
         return not attempts.commit_in_doubt and attempts.refusals < 2 and self._journal.is_open()
@@ -193,8 +181,6 @@ class CounterStore:
             raise Unavailable("The storage did not say whether the visit was kept: it may be counted.", in_doubt=True)
         raise Conflict("Too many visits came at the same moment.")
 
-    # Reading the document, and writing it.
-
     def _load(self, attempts: _Attempts | None = None) -> Snapshot:
         snapshot = self._versions.load()
         if attempts:
@@ -223,15 +209,18 @@ class CounterStore:
         tally = tally.with_requests(time.strftime("%Y-%m", time.gmtime(at)), requests).stamped(at, crowd_at)
         return Commit(base, tally, tally.encode(), requests, listing, attempts.visit.id if attempts else None)
 
-    def _commit(self, commit: Commit) -> Tally:
+    def _commit(self, commit: Commit, attempts: _Attempts | None = None) -> Tally:
         """Write the document and return the tally to show."""
-        self._contention.wrote(self._versions.write(commit))
+        try:
+            self._contention.wrote(self._versions.write(commit))
+        except Unavailable as error:
+            if attempts and error.in_doubt:
+                attempts.commit_in_doubt = commit
+            raise
         if commit.listing is None:
             return commit.tally
         self._journal.sweep(commit.listing, commit.tally)
         return commit.tally.fold(commit.listing.visits.values(), self._limits)
-
-    # The journal.
 
     def _look(self, tally: Tally) -> Listing | None:
         """The journal, if a visit based on `tally` should list it, else None. It is listed after the document was read,
@@ -271,8 +260,6 @@ class CounterStore:
         self._journal.sweep(listing, base.tally)
         # Another container may have folded some of these entries since the document was read.
         return self._load().tally.fold(listing.visits.values(), self._limits), waiting, 0
-
-    # What is shown.
 
     def _show(self, tally: Tally, attempts: _Attempts | None = None) -> Tally:
         """`tally`, or, if this container has shown a larger one, that one with the visit added."""

@@ -19,10 +19,9 @@ from clouds.oracle.function.object_storage import ObjectStorage
 from clouds.oracle.function.settings import FREE_REQUESTS, OracleSettings
 from counter import entrypoint
 from counter.api import Api
-from counter.publisher import NotPublished, Publisher
 from counter.request import Request
 from counter.settings import Environment, Settings
-from counter.store import REQUEST_SECONDS
+from counter.store import REQUEST_SECONDS, NotPublished, Publisher
 from counter_store import CounterStore
 
 DEFAULT_SECONDS = 30.0
@@ -84,7 +83,8 @@ def _request(ctx: InvokeContext, data: io.BytesIO | None) -> Request:
 
 def _deadline(text: str) -> float:
     try:
-        left = (datetime.fromisoformat(text) - datetime.now(UTC)).total_seconds()
+        end = datetime.fromisoformat(text)
+        left = (end.replace(tzinfo=end.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         left = DEFAULT_SECONDS
     return time.monotonic() + max(left - MARGIN_SECONDS, 0.5)

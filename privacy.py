@@ -21,9 +21,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 PRECISION = 14
-"""The set of all visitors has 2^14 registers."""
-
-REGISTERS = 1 << PRECISION
+REGISTERS = 1 << PRECISION  # of the set of all visitors
 _ONE = 1 << 64  # 2^-register as an integer, so that sums are exact: _ONE >> register
 
 
@@ -103,13 +101,13 @@ class Sketch:
         """The sketch as printable text of at most 16 KB, starting with its version; `parse` reads it."""
         if self._text is None:
             packed = zlib.compress(self.registers, 1)
-            self._text = _version(self.precision) + base64.b64encode(packed).decode("ascii")
+            self._text = f"hll{self.precision}-1:{base64.b64encode(packed).decode()}"
         return self._text
 
     @classmethod
     def parse(cls, text: object, precision: int = PRECISION) -> Sketch:
         """The sketch from its `text` form. Raises ValueError for anything else. Memory is bounded for any input."""
-        version, size = _version(precision), 1 << precision
+        version, size = f"hll{precision}-1:", 1 << precision
         if not isinstance(text, str) or not text.startswith(version):
             raise ValueError("is of an unknown version")
         try:
@@ -160,10 +158,6 @@ class Seen(NamedTuple):
         if len(hashes) > limit:
             return Seen((), Sketch.of(hashes, precision)), 1
         return Seen(hashes), 1
-
-
-def _version(precision: int) -> str:
-    return f"hll{precision}-1:"
 
 
 def _digest(visitor: str) -> bytes:

@@ -16,20 +16,19 @@ from typing import Protocol
 
 from counter.badge import Badge
 from counter.page_view import PageView, reason_not_to_count
-from counter.publisher import NotPublished, Publisher
 from counter.request import Answer, BadRequest, Request, Response, error, failed, respond, tag
 from counter.settings import Settings, SettingsError
-from counter.shown import iso, number, shields, shown
+from counter.shown import iso, shields, shown
 from counter.stats import TABLES, as_csv, stats
-from counter.store import StoreError
+from counter.store import NotPublished, Publisher, StoreError
 from counter.tally import Tally, Visit
 from privacy import names_id, visitor_hash
 
 SERVICE = "visitor-counter"
 
+# How long a badge or public statistics may be cached. Every miss costs a storage request: through one cache, like
+# GitHub's for READMEs, that is at most 8,640 a month.
 CACHE_SECONDS = 300
-"""How long a badge or public statistics may be cached. Every miss costs a storage request: through one cache, like
-GitHub's for READMEs, that is at most 8,640 a month, for a number that is up to five minutes old."""
 
 _PICTURE = {
     "Content-Type": "image/svg+xml",
@@ -117,7 +116,9 @@ class Api:
             reason, tally = visit.reason, self.store.keep(visit, self.now(), request.deadline)
         else:
             reason, tally = "peek", self.store.read(request.deadline)
-        return 200, number(tally) if form == "number" else shown(tally, view, reason, self._today(), form), {}
+        if form == "number":
+            return 200, str(tally.pageviews).encode(), {}
+        return 200, shown(tally, view, reason, self._today(), form), {}
 
     def _visit(self, request: Request, view: PageView) -> Visit:
         reason = reason_not_to_count(view, request, self.settings)

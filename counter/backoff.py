@@ -7,12 +7,9 @@ from typing import TypeVar
 
 from counter.store import Conflict, Misconfigured, StoreError, Unavailable
 
-MAX_ATTEMPTS = 5
-"""Attempts to keep one visit, in the document and in the journal together."""
-
-FIRST_WAIT = 0.025
+MAX_ATTEMPTS = 5  # to keep one visit, in the document and in the journal together
+FIRST_WAIT = 0.025  # seconds; the wait before attempt n is a random part of FIRST_WAIT * 2^(n-1)
 MAX_WAIT = 0.4
-"""In seconds. The wait before attempt n is a random part of FIRST_WAIT * 2^(n-1), and at most MAX_WAIT."""
 
 T = TypeVar("T")
 

@@ -7,42 +7,26 @@ from collections.abc import Callable
 from counter.store import PAGE
 from counter.tally import Tally
 
-CLOSE_SECONDS = 0.25
-"""Two containers' writes closer together than this are a crowd, and the later one notes it in the document."""
+CLOSE_SECONDS = 0.25  # two containers' writes closer together than this are a crowd, and the later one notes it
+STREAM_TRIPS = 2  # the same for two writes of one container, in round trips: others need longer to read and write
+FRESH_SECONDS = 1.0  # a container appends to the journal only while the note of a crowd is no older than this
+STAY_SECONDS = 1.0  # after an append it appends its next visits as well, for this long or at random up to twice as long
+LOOK_SECONDS = 1.5  # the shortest time between two listings of the journal, for each PAGE of entries in it
+LARGE_CROWD = 50  # if a listing finds this many entries, the next one comes three times as soon
+VISITS_A_LOOK = 128  # so many visits pay for one listing that finds nothing: 0.8 % of a request each
+CALL_SECONDS = 0.01  # what the platform may need between two calls of one container, in addition to both
 
-STREAM_TRIPS = 2
-"""The same for two writes of one container, in round trips: in less time no other container can read and write."""
-
-FRESH_SECONDS = 1.0
-"""A container appends to the journal only while the note of a crowd is no older than this."""
-
+# On a slow store, close and fresh are as long as this many round trips (a write in vain, the other's write, a reading).
 SLOW_TRIPS = 3
 MAX_SLOW_SECONDS = 3.0
-"""On a slow store both times are as long as this many round trips (a write in vain, the other's write, a reading), up
-to this many seconds."""
 
-STAY_SECONDS = 1.0
-"""After an append, a container appends its next visits as well for this long, or at random up to twice as long."""
-
+# After this time no container that saw the note still appends, even with slow requests, so it may be cleared: at most
+# MAX_SLOW_SECONDS until it is seen, twice STAY_SECONDS, and the time of a request.
 QUIET_SECONDS = 8.0
-"""After this time no container that saw the note still appends, even with slow requests, so it may be cleared: at most
-MAX_SLOW_SECONDS until it is seen, twice STAY_SECONDS, and the time of a request."""
 
-LOOK_SECONDS = 1.5
-"""The shortest time between two listings of the journal, for each PAGE of entries in it."""
-
-LARGE_CROWD = 50
-"""If a listing finds this many entries, the next one comes three times as soon."""
-
-VISITS_A_LOOK = 128
-"""How many visits pay for one listing that finds nothing: 0.8 % of a request each."""
-
+# By the number of conflicts, how old the note may be, in round trips: a crowd writes all the time, two visits at the
+# same moment do not. From the third conflict on FRESH_SECONDS apply, for clocks may differ.
 BLINK_TRIPS = {1: 1.5, 2: 2.0}
-"""By the number of conflicts, how old the note may be, in round trips: a crowd writes all the time, two visits at the
-same moment do not. From the third conflict on FRESH_SECONDS apply, for clocks may differ."""
-
-CALL_SECONDS = 0.01
-"""What the platform may need between two calls of one container, in addition to both."""
 
 _NEVER = float("-inf")
 
@@ -71,8 +55,7 @@ class ContentionPolicy:
     def leaves(self, tally: Tally, moment: float, conflicts: int, round_trip: float) -> bool:
         """Whether a visit at `moment` (unix seconds) with this many conflicts goes to the journal: only if `tally` has
         the note of a crowd, so that every container that reads it knows to list the journal. After one or two conflicts
-        the note must be as new as one made during the visit's last requests, of `round_trip` seconds each.
-        """
+        the note must be as new as one made during the visit's last requests, of `round_trip` seconds each."""
         if tally.crowd_at is None or not (conflicts or self._left):
             return False
         limit = _scaled(FRESH_SECONDS, round_trip)

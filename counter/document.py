@@ -23,9 +23,8 @@ _LONG_LIST = re.compile(rf'"seen"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*(?={_STRINGS.p
 _STRING = re.compile('"([^"]*)"')
 _CUT = "\0"
 
-
+# The JSON of the members of large objects, kept from one write to the next: a visit changes one of them.
 Texts = dict[str, tuple[Mapping[str, Any], Mapping[str, str]]]
-"""The JSON of the members of large objects, kept from one write to the next: a visit changes one of them."""
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 _utf8 = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -177,12 +176,8 @@ def _are_sums(value: object) -> bool:
     )
 
 
-def _are_days(value: object) -> bool:
-    return _are_sums(value) and isinstance(value, dict) and all(map(is_day, value))
-
-
-_SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("days", _are_days, "a history by date"),
+_SHAPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("days", lambda value: _are_sums(value) and all(map(is_day, value)), "a history by date"),
     ("weeks", _are_numbers, "an object of whole numbers by week"),
     ("months", _are_sums, "a history by month"),
     ("requests", _are_numbers, "an object of whole numbers by month"),

@@ -7,21 +7,17 @@ others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-MAX_NUMBER = 2**53 - 1
-"""The largest number in a document: browsers cannot show a larger one exactly."""
+MAX_NUMBER = 2**53 - 1  # browsers cannot show a larger one exactly
+MONTHS, WEEKS = 240, 260
 
-MONTHS = 240
-WEEKS = 260
+# How many days keep what was not counted separately; it is then summed by month, and dropped after five years.
 FILTERED_DAYS, FILTERED_MONTHS = 31, 60
-"""How many days keep what was not counted separately; it is then summed by month, and dropped after five years."""
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Sums = Mapping[str, Any]
 
 
@@ -38,7 +34,7 @@ def is_whole(value: object) -> bool:
 def is_day(text: str) -> bool:
     """Whether `text` is a date written YYYY-MM-DD."""
     try:
-        return bool(_DAY.fullmatch(text)) and bool(date.fromisoformat(text))
+        return str(date.fromisoformat(text)) == text
     except ValueError:
         return False
 
@@ -66,17 +62,16 @@ class History:
         labels = periods(day)
         if visitors.get("week"):
             self.weeks[labels["week"]] = plus(self.weeks.get(labels["week"], 0), visitors["week"])
-            _keep_newest(self.weeks, WEEKS)
+            keep_newest(self.weeks, WEEKS)
         if visitors.get("month"):
             self._sum_by_month(day, {"visitors": visitors["month"]})
         if is_new:
             self._drop(keep)
-        _keep_newest(self.months, MONTHS)
+        keep_newest(self.months, MONTHS)
 
     def fields(self) -> dict[str, Any]:
         """The document's fields for it."""
-        members = (("days", self.days), ("weeks", self.weeks), ("months", self.months))
-        return {key: member for key, member in members if member}
+        return {key: member for key, member in vars(self).items() if member}
 
     def _drop(self, keep: int) -> None:
         newest_first = sorted(self.days, reverse=True)
@@ -108,6 +103,7 @@ def _sum(one: Sums, other: Sums) -> Sums:
     return total
 
 
-def _keep_newest(by_label: dict[str, Any], most: int) -> None:
+def keep_newest(by_label: dict[str, Any], most: int) -> None:
+    """Drop all but the `most` newest members."""
     for oldest in sorted(by_label)[:-most] if len(by_label) > most else ():
         del by_label[oldest]

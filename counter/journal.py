@@ -10,22 +10,18 @@ from dataclasses import dataclass
 from counter.store import PAGE, Metered, Misconfigured, StoreError
 from counter.tally import Tally, Visit
 
+# How long the id of a folded visit is remembered at least. A request may take effect up to 60 seconds after it was
+# sent, and its call may have been running, or may be repeated, for 40 seconds more.
 REMEMBER_SECONDS = 100.0
-"""How long the id of a folded visit is remembered at least. A request may take effect up to 60 seconds after it was
-sent, and its call may have been running, or may be repeated, for 40 seconds more."""
 
+# A document always has room for MIN_FOLDED ids of folded visits, and for more until it has DOCUMENT_BYTES. If there is
+# no room, folding waits.
 MIN_FOLDED = 1000
 DOCUMENT_BYTES = 176 * 1024
-"""A document always has room for MIN_FOLDED ids of folded visits, and for more until it has DOCUMENT_BYTES. If there is
-no room, folding waits."""
-
 _ID_BYTES = 16
 
-CLOSED_SECONDS = 60.0
-"""How long a container that may not list or remove does not use the journal before it tries again."""
-
-NO_ENTRY = "none"
-"""The name of an entry that never exists: removing it shows whether removing is allowed."""
+CLOSED_SECONDS = 60.0  # how long a container that may not list or remove waits before it tries the journal again
+NO_ENTRY = "none"  # no entry has this name: removing it shows whether removing is allowed
 
 log = logging.getLogger("visitor-counter")
 

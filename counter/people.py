@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 from counter.history import periods
 from privacy import Seen, Sketch
 
-MAX_LIST = 100
-"""How many visitors of a period are kept as a list."""
-
+MAX_LIST = 100  # how many visitors of a period are kept as a list
 PRECISION = 12
 HASH_DIGITS = 16  # 64 bits: the probability that two of 100 visitors share them is about 10^-15
 KEPT_SECONDS = 24 * 3600

@@ -19,9 +19,7 @@ from counter.history import is_whole, plus
 PROBATION = 64
 ADMITTED = 3
 
-Row = tuple[int, ...]
-"""Views in total, in the current month and in the last one; in the probation also the largest error of the count."""
-
+Row = tuple[int, ...]  # views in total, in this month and in the last; in the probation also the count's largest error
 _EMPTY: Row = (0, 0, 0)
 
 
@@ -54,11 +52,11 @@ class Ranking:
         the clock was wrong."""
         if self.months[:1] == [month]:
             return
-        columns = (0, 2, 1) if month in self.months else (0, -1, 1)
+        is_back = month in self.months
         self.months = [month, *(known for known in self.months if known != month)][:2]
 
         def turned(row: Row) -> Row:
-            return (*(row[column] if column >= 0 else 0 for column in columns), *row[3:])
+            return row[0], row[2] if is_back else 0, row[1], *row[3:]
 
         self.names = {name: turned(row) for name, row in self.names.items()}
         self.probation = {name: turned(row) for name, row in self.probation.items()}

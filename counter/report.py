@@ -20,9 +20,7 @@ from counter.settings import Settings
 from counter.stats import Budget, budget
 from counter.tally import Tally
 
-MAX_BYTES = 60_000
-"""The largest report, with title and body as JSON. A topic takes 64 KB, but what is measured is not documented."""
-
+MAX_BYTES = 60_000  # of title and body as JSON: a topic takes 64 KB, but what is measured is not documented
 PERIODS = ("day", "week", "month")
 CHART_DAYS = 14
 TOP = 5

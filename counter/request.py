@@ -19,15 +19,13 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from counter.settings import Settings, SettingsError
 from counter.store import Conflict, CorruptDocument, StoreError, Unavailable
 
+# Status, content and headers. An object is sent as JSON with the request's id; bytes are sent as they are, with their
+# Content-Type in the headers.
 Answer = tuple[int, Mapping[str, Any] | bytes, Mapping[str, str]]
-"""Status, content and headers. An object is sent as JSON with the request's id; bytes are sent as they are, with their
-Content-Type in the headers."""
 
 MAX_BODY = 16 * 1024
 MAX_PARAMETERS = 50
-
-PAGE_VIEW = ("vid", "page", "ref", "skip", "peek")
-"""What a page may send with a view, in the query or as members of a JSON body."""
+PAGE_VIEW = ("vid", "page", "ref", "skip", "peek")  # what a page may send with a view, in the query or a JSON body
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _EVENT = frozenset({"path", "httpMethod", "method", "queryStringParameters", "body"})

@@ -43,11 +43,6 @@ def shown(tally: Tally, view: PageView, reason: str | None, now: datetime, form:
     return answer
 
 
-def number(tally: Tally) -> bytes:
-    """The count alone as JSON."""
-    return json.dumps(tally.pageviews).encode()
-
-
 def shields(badge: Badge, tally: Tally, today: str) -> bytes:
     """The badge in the format of shields.io's endpoint, which allows no unknown members."""
     shown = {"schemaVersion": 1, "label": badge.label, "message": badge.message(tally, today), "color": badge.color}

@@ -1,4 +1,4 @@
-"""The port to the storage, which every cloud's adapter implements, and its errors.
+"""The ports that every cloud's adapters implement: the storage with its errors, and the mail.
 
 StoreError
 ├── Conflict          another write came first; after five in a row, try again later
@@ -12,14 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-PAGE = 1000
-"""How many journal entries one request lists or removes, and one write folds."""
-
-REQUEST_SECONDS = 3.0
-"""The timeout of one storage request."""
-
-LISTING_SECONDS = 6.0
-"""The timeout of a listing, which may have many pages."""
+PAGE = 1000  # how many journal entries one request lists or removes, and one write folds
+REQUEST_SECONDS = 3.0  # the timeout of one storage request
+LISTING_SECONDS = 6.0  # the timeout of a listing, which may have many pages
 
 T = TypeVar("T")
 
@@ -71,6 +66,23 @@ class Documents(Protocol):
 
     def remove(self, entries: Sequence[str], timeout: float) -> None:
         """Remove these entries; those already gone are ignored."""
+
+
+class NotPublished(Exception):
+    """The report was not sent, or may not have been. If `retry`, trying again may help."""
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+class Publisher(Protocol):
+    """Sends reports. `attaches`: whether a message can have an attachment."""
+
+    attaches: bool
+
+    def publish(self, title: str, body: str, attachment: bytes = b"") -> None:
+        """Send one message, with `counter.json` as a file if it `attaches`. Raises NotPublished."""
 
 
 class Metered:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from counter.document import Texts, decode, encode
-from counter.history import History, periods, plus
+from counter.history import History, keep_newest, periods, plus
 from counter.people import People
 from counter.ranking import Ranking
 from counter.visit import ELSEWHERE, Visit
@@ -21,14 +21,12 @@ from privacy import Seen, names_id
 
 __all__ = ["Limits", "Tally", "Visit"]
 
+# How many visit ids the document remembers. A write in doubt is resolved by looking for its id, so this many other
+# visits may be written in between: five seconds' worth at one write every 20 ms, which is longer than any timeout.
 RECENT = 256
-"""How many visit ids the document remembers. A write in doubt is resolved by looking for its id, so this many other
-visits may be written in between: five seconds' worth at one write every 20 ms, which is longer than any timeout."""
-
 REQUEST_MONTHS = 24
 SOURCES = 50
 
-_NO_VIEW = {"pageviews": 0, "newVisitors": 0}
 _NOBODY = People({})
 _NO_NAMES = Ranking()
 
@@ -36,8 +34,7 @@ _NO_NAMES = Ranking()
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of a document: exact visitor hashes, days of history, pages, and which pages are always kept; the
-    owner's time zone, which decides when days begin; and the salt, which connects a visit with its page in the journal.
-    """
+    owner's time zone, in which days begin; and the salt, which connects a visit with its page in the journal."""
 
     seen: int = 400
     days: int = 400
@@ -58,7 +55,6 @@ class Tally:
         self.fields = fields
         self.seen = seen
         self._texts = {} if texts is None else texts
-
         self.pageviews: int = fields["pageviews"]
         self.unique: int = fields["uniqueVisitors"]
         """Different visitors, estimated if `unique_is_estimate`."""
@@ -128,9 +124,7 @@ class Tally:
     def remembers(self, earlier: Tally) -> bool:
         """Whether `recent` still has every visit written since `earlier`. Only then a missing id proves that its visit
         was not written."""
-        if not earlier.recent:
-            return len(self.recent) < RECENT
-        return earlier.recent[-1] in self.recent
+        return earlier.recent[-1] in self.recent if earlier.recent else len(self.recent) < RECENT
 
     def add(self, visit: Visit, at: float, limits: Limits) -> Tally:
         """The tally with `visit` added at `at` (unix seconds)."""
@@ -168,8 +162,7 @@ class Tally:
     def with_requests(self, month: str, more: int) -> Tally:
         """The tally with `more` storage requests counted in `month` (YYYY-MM)."""
         requests = {**self.requests, month: plus(self.requests.get(month, 0), more)}
-        for oldest in sorted(requests)[:-REQUEST_MONTHS]:
-            del requests[oldest]
+        keep_newest(requests, REQUEST_MONTHS)
         return Tally({**self.fields, "requests": requests}, self.seen, self._texts)
 
     def stamped(self, at: float, crowd_at: float | None) -> Tally:
@@ -197,7 +190,8 @@ class _Draft:
 
     def apply(self, visit: Visit, at: float | None) -> None:
         if visit.reason is not None:
-            self._history.add(visit.day, {**_NO_VIEW, "filtered": {visit.reason: 1}}, {}, self._limits.days)
+            filtered = {"pageviews": 0, "newVisitors": 0, "filtered": {visit.reason: 1}}
+            self._history.add(visit.day, filtered, {}, self._limits.days)
             return
         if visit.is_view:
             self._count(visit, at)

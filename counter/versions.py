@@ -57,14 +57,12 @@ class Versions:
         """Read the document. Raises CorruptDocument."""
         self.latest = None
         stored = self._store.read()
-        if stored is None:
-            snapshot = Snapshot(Tally.empty(), None)
-        else:
-            data, version = stored
-            snapshot = Snapshot(self._decode(data), version, len(data))
+        snapshot = Snapshot(Tally.empty(), None)
+        if stored:
+            snapshot = Snapshot(self._decode(stored[0]), stored[1], len(stored[0]))
         self._settle_requests(snapshot)
         self.went_back = snapshot.tally.pageviews < self._pageviews
-        self._remember(snapshot)
+        self.latest, self._pageviews = snapshot, snapshot.tally.pageviews
         return snapshot
 
     def write(self, commit: Commit) -> str:
@@ -78,11 +76,8 @@ class Versions:
             raise
         self._store.requests -= commit.requests
         self._unsettled = None
-        self._remember(Snapshot(commit.tally, version, len(commit.data)))
+        self.latest, self._pageviews = Snapshot(commit.tally, version, len(commit.data)), commit.tally.pageviews
         return version
-
-    def _remember(self, snapshot: Snapshot) -> None:
-        self.latest, self._pageviews = snapshot, snapshot.tally.pageviews
 
     def _decode(self, data: bytes) -> Tally:
         try:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 
 from counter.history import is_day
 
-ELSEWHERE = ""
-"""Stands for a page or source that is in another entry."""
-
+ELSEWHERE = ""  # stands for a page or source that is in another entry
 _NAME = "[A-Za-z0-9_-]{2,300}|[_-]"
 _ENTRY = re.compile(
     rf"(\d{{4}}-\d\d-\d\d)\.([A-Za-z0-9_-]{{1,64}})\.([a-z]{{1,16}}|[_-])\.([0-9a-f]{{64}}|-)(?:\.({_NAME})\.({_NAME}))?",

@@ -7,10 +7,9 @@ from typing import Any
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.api import Api
-from counter.publisher import NotPublished, Publisher
 from counter.request import Request, Response
 from counter.settings import Environment, Settings
-from counter.store import StoreError
+from counter.store import NotPublished, Publisher, StoreError
 from counter_store import CounterStore
 from local.memory import MemoryDocuments
 

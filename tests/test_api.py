@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counter.entrypoint import internal_error, unready
-from counter.publisher import NotPublished
 from counter.request import MAX_BODY, Request
 from counter.settings import SettingsError
-from counter.store import CorruptDocument, Misconfigured, StoreError, Unavailable
+from counter.store import CorruptDocument, Misconfigured, NotPublished, StoreError, Unavailable
 
 TOKEN = "a-token-of-the-owner-äöü"
 VID = "0f8fad5b-d9cb-469f-a165-70867728950e"

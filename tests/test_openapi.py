@@ -15,9 +15,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from counter.entrypoint import internal_error, unready
-from counter.publisher import NotPublished
 from counter.request import MAX_BODY, PAGE_VIEW, Request, Response
-from counter.store import Conflict, CorruptDocument, Misconfigured, StoreError, Unavailable
+from counter.store import Conflict, CorruptDocument, Misconfigured, NotPublished, StoreError, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT: Mapping[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))

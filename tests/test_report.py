@@ -24,10 +24,10 @@ from test_ceiling import full as fullest
 
 from clouds.oracle.function.settings import FREE_REQUESTS
 from counter.mail_text import COLUMNS
-from counter.publisher import NotPublished
 from counter.report import MAX_BYTES, PERIODS, compose
 from counter.settings import Settings
 from counter.stats import Budget, budget
+from counter.store import NotPublished
 from counter.tally import Limits, Tally, Visit
 from privacy import visitor_hash
 

@@ -15,9 +15,8 @@ from clouds.aws.function.dynamodb import DynamoDB
 from clouds.aws.function.settings import AwsSettings
 from counter import entrypoint
 from counter.api import Api
-from counter.publisher import NotPublished, Publisher
 from counter.settings import Environment, Settings
-from counter.store import REQUEST_SECONDS
+from counter.store import REQUEST_SECONDS, NotPublished, Publisher
 from counter_store import CounterStore
 
 MARGIN_SECONDS = 1.5

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from clouds.aws.function.client import connect
-from counter.publisher import NotPublished
+from counter.store import NotPublished
 
 PUBLISH_SECONDS = 10.0
 

@@ -12,7 +12,7 @@ from clouds.aws.function.sns import Topic
 from clouds.aws.laptop import sns_standin
 from clouds.aws.laptop.dynoxide import CREDENTIALS, REGION
 from clouds.aws.laptop.sns_standin import TOPIC, SnsStandin
-from counter.publisher import NotPublished
+from counter.store import NotPublished
 from local.loop_thread import running
 from local.notifications import Mailbox
 

@@ -18,8 +18,8 @@ from azure.core.rest import HttpRequest
 from clouds.azure.function.managed_identity import ManagedIdentity, NoToken
 from clouds.azure.function.storage_account import identity
 from clouds.settings import address
-from counter.publisher import NotPublished, Publisher
 from counter.settings import Environment
+from counter.store import NotPublished, Publisher
 
 PUBLISH_SECONDS = 10.0
 SCOPE = "https://communication.azure.com/.default"

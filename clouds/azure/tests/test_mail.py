@@ -16,8 +16,8 @@ import pytest
 
 from clouds.azure.function.mail import publisher
 from clouds.azure.laptop.platform_standin import PlatformStandin
-from counter.publisher import NotPublished
 from counter.settings import Environment, SettingsError
+from counter.store import NotPublished
 from local.loop_thread import LoopThread
 from local.notifications import Mailbox
 

@@ -10,7 +10,7 @@ from oci.ons import NotificationDataPlaneClient
 from oci.ons.models import MessageDetails
 from oci.retry import NoneRetryStrategy
 
-from counter.publisher import NotPublished
+from counter.store import NotPublished
 
 PUBLISH_SECONDS = 10.0
 
