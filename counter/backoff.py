@@ -49,8 +49,7 @@ class Backoff:
 
 
 def given_up(failure: StoreError | None) -> StoreError:
-    """The error to raise if nothing was stored and the last attempt ended with `failure` (None: there was no
-    attempt)."""
+    """The error to raise if nothing was stored and the last attempt, if there was one, ended with `failure`."""
     if failure is None:
         return Unavailable("There was no time left to reach the storage.", in_doubt=False)
     if isinstance(failure, Conflict):

@@ -76,6 +76,8 @@ class Versions:
             raise
         self._store.requests -= commit.requests
         self._unsettled = None
+        if commit.tally.unique_is_estimate and not commit.base.tally.unique_is_estimate:
+            log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
         self.latest, self._pageviews = Snapshot(commit.tally, version, len(commit.data)), commit.tally.pageviews
         return version
 
@@ -91,8 +93,7 @@ class Versions:
             raise CorruptDocument(f"The counter's document is damaged ({error}). It was not touched.") from error
 
     def _settle_requests(self, snapshot: Snapshot) -> None:
-        """If a write in doubt was executed after all, its storage requests are in the document: do not count them
-        again."""
+        """If a write in doubt was executed after all, do not count its storage requests again."""
         commit = self._unsettled
         if commit and snapshot.version != commit.base.version:
             if commit.visit_id and snapshot.tally.has(commit.visit_id):

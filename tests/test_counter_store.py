@@ -1064,3 +1064,16 @@ def test_settling_what_cannot_be_removed_comes_to_an_end() -> None:
 
     assert tally.pageviews == 1_500
     assert store.requests < 10
+
+
+def test_the_turn_from_list_to_sketch_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The visitor for whom the list has no room makes it a sketch, and the log says that the number is an estimate."""
+    store, clock = MemoryDocuments(), Time()
+    counter = CounterStore(store, Limits(seen=2), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+    with caplog.at_level("INFO", logger="visitor-counter"):
+        for number in range(5):
+            counter.keep(Visit(f"v{number}", "2026-11-21", f"{number:064x}"), NOW, NEVER)
+
+    assert [record.message for record in caplog.records if "estimated" in record.message] == [
+        "the list of visitors is full: from now on unique visitors are estimated (0.65 % error)"
+    ]
