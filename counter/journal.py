@@ -105,12 +105,8 @@ class Journal:
         clocks have to agree."""
         now = self._clock()
         self._folded_since = {known: self._folded_since.get(known, now) for known in tally.folded}
-        listed = {visit.id for visit in listing.visits.values()}
-        forgettable = {
-            known
-            for known, since in self._folded_since.items()
-            if now - since >= REMEMBER_SECONDS and known not in listed
-        }
+        gone = self._folded_since.keys() - {visit.id for visit in listing.visits.values()}
+        forgettable = {known for known in gone if now - self._folded_since[known] >= REMEMBER_SECONDS}
         folded, recent = set(tally.folded), set(tally.recent)
         waiting = [visit for visit in listing.visits.values() if visit.id not in folded]
         counted = [visit for visit in waiting if visit.id in recent]  # the platform repeated the call

@@ -15,12 +15,13 @@ log = logging.getLogger("visitor-counter")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tally as it was read or written, its version in the store (None: there is no document yet), and its size in
-    bytes."""
+    """A tally as it was read or written, its version in the store (None: there is no document yet), its size in bytes,
+    and whether the store has its visitors as a sketch."""
 
     tally: Tally
     version: str | None
     size: int = 0
+    has_sketch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Versions:
         stored = self._store.read()
         snapshot = Snapshot(Tally.empty(), None)
         if stored:
-            snapshot = Snapshot(self._decode(stored[0]), stored[1], len(stored[0]))
+            snapshot = Snapshot(self._decode(stored[0]), stored[1], len(stored[0]), b'"sketch"' in stored[0])
         self._settle_requests(snapshot)
         self.went_back = snapshot.tally.pageviews < self._pageviews
         self.latest, self._pageviews = snapshot, snapshot.tally.pageviews
@@ -76,9 +77,10 @@ class Versions:
             raise
         self._store.requests -= commit.requests
         self._unsettled = None
-        if commit.tally.unique_is_estimate and not commit.base.tally.unique_is_estimate:
+        if commit.tally.unique_is_estimate and not commit.base.has_sketch:
             log.info("the list of visitors is full: from now on unique visitors are estimated (0.65 % error)")
-        self.latest, self._pageviews = Snapshot(commit.tally, version, len(commit.data)), commit.tally.pageviews
+        self.latest = Snapshot(commit.tally, version, len(commit.data), commit.tally.unique_is_estimate)
+        self._pageviews = commit.tally.pageviews
         return version
 
     def _decode(self, data: bytes) -> Tally:

@@ -1077,3 +1077,17 @@ def test_the_turn_from_list_to_sketch_is_logged_once(caplog: pytest.LogCaptureFi
     assert [record.message for record in caplog.records if "estimated" in record.message] == [
         "the list of visitors is full: from now on unique visitors are estimated (0.65 % error)"
     ]
+
+
+def test_a_long_list_that_is_read_is_said_to_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """The turn from list to sketch is logged once, also where the document arrives with too long a list."""
+    seen = [f"{number:064x}" for number in range(2_000)]
+    store, clock = MemoryDocuments(json.dumps({"pageviews": 2_000, "seen": seen}).encode()), Time()
+    counter = CounterStore(store, Limits(), clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+    with caplog.at_level("INFO", logger="visitor-counter"):
+        for _ in range(3):
+            counter.keep(visit(), NOW, NEVER)
+
+    assert [record.message for record in caplog.records if "estimated" in record.message] == [
+        "the list of visitors is full: from now on unique visitors are estimated (0.65 % error)"
+    ]
