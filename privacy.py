@@ -87,11 +87,11 @@ class Sketch:
         return Sketch(bytes(map(max, self.registers, other.registers)))
 
     def estimate(self) -> float:
-        """The number of different visitors in the sketch, with a standard error of 0.8 to 1.4 % (the estimate of
-        Flajolet et al., and linear counting while enough registers are empty). Used only for a document without
-        its number of visitors."""
+        """The number of different visitors in the sketch, for a document that lacks its number of visitors: the
+        estimate of Flajolet et al., and linear counting while enough registers are empty. The standard error is about
+        1 %."""
         size, empty = len(self.registers), self.registers.count(0)
-        if empty > size / 50:
+        if empty > size / 25:
             return size * math.log(size / empty)
         inverse_sum = sum(times * 2.0**-register for register, times in Counter(self.registers).items())
         # A forged sketch may claim any number; browsers show this one exactly.
