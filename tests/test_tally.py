@@ -240,6 +240,7 @@ def test_ids_of_folded_visits_stay_until_they_are_forgotten() -> None:
 
     assert list(after.folded) == [visit.id for visit in (*early[1:7], *early[8:], *later)]
     assert after.fold(early[8:], LIMITS).pageviews == 2_001
+    assert list(after.fold([], LIMITS, forget={"later"}).folded) == list(after.folded)[:-1]
 
 
 @pytest.mark.parametrize("odd", [None, True, "1", [1], {}])
