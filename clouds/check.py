@@ -23,12 +23,9 @@ from urllib.parse import urlsplit
 
 from counter.settings import Environment
 
-TIMEOUT = 35.0
-"""Seconds to wait for an answer: a first call may start a container."""
-
+TIMEOUT = 35.0  # seconds to wait for an answer: a first call may start a container
+# COUNT sends its page view with a browser's name, since crawlers are not counted.
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-"""COUNT sends its page view with a browser's name, since crawlers are not counted."""
-
 RIGHTS = "After a first deployment this is normal: new rights take up to 15 minutes to arrive. Try again then."
 IMAGE = (
     "The function's image is not in the registry, or is the wrong one. Push it (clouds/oracle/push REPOSITORY), "
@@ -91,13 +88,12 @@ class Check:
         host = urlsplit(self.url).hostname or ""
         # Calls to this machine must not go through a proxy.
         proxies = [urllib.request.ProxyHandler({})] if host in ("localhost", "127.0.0.1", "::1") else []
-        opener = urllib.request.build_opener(_NoRedirect, *proxies)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(  # noqa: S310 - main() has checked the scheme
             self.url + path, method=method, headers={"User-Agent": "visitor-counter-check", **named}
         )
         try:
-            with opener.open(request, timeout=TIMEOUT) as response:
+            with urllib.request.build_opener(_NoRedirect, *proxies).open(request, timeout=TIMEOUT) as response:
                 return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -226,14 +222,10 @@ def script(check: Check) -> None:
 def owner(check: Check) -> None:
     """Check that only the owner can read the numbers, and that the token, if there is one, is right."""
     closed = check.ask("/stats")
-    if closed.status == 200:
-        print("  ok  /stats is open to everyone, since PUBLIC_STATS is on.")
-    else:
-        check.report(
-            closed.status == 401,
-            "/stats is closed without the token.",
-            f"/stats answers {closed.status} {closed.text}.",
-        )
+    is_public = closed.status == 200
+    works = "open to everyone, since PUBLIC_STATS is on" if is_public else "closed without the token"
+    problem = f"/stats answers {closed.status} {closed.text}."
+    check.report(is_public or closed.status == 401, f"/stats is {works}.", problem)
     if check.token:
         opened = check.ask("/stats", Authorization=f"Bearer {check.token}")
         check.report(
@@ -246,10 +238,8 @@ def owner(check: Check) -> None:
 
 def count(check: Check) -> None:
     """Count one page view, and check that the number rises."""
-    before, answer = (
-        check.ask("/counter?peek=1").json.get("count") or 0,
-        check.ask("/counter", "POST", User_Agent=BROWSER),
-    )
+    before = check.ask("/counter?peek=1").json.get("count") or 0
+    answer = check.ask("/counter", "POST", User_Agent=BROWSER)
     after = answer.json.get("count")
     check.report(
         answer.json.get("counted") is True and isinstance(after, int) and after > before,
@@ -301,8 +291,9 @@ def main(given: Sequence[str] | None = None) -> int:
     print()
     if not options.report:
         print("Not checked: whether the daily mail arrives. TOKEN=... REPORT=yes sends one.")
-    print("Everything that was checked works." if not check.problems else f"{len(check.problems)} problems, see above.")
-    return 1 if check.problems else 0
+    found = len(check.problems)
+    print(f"{found} problem{'s' * (found > 1)}, see above." if found else "Everything that was checked works.")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
